@@ -1,0 +1,80 @@
+# Everything a developer or CI does, by name. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS := build/corpus
+# pip asks nothing, needs no terminal, and leaves the user's own settings in force.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: help setup demo test lint fmt proto docs golden lock check corpus bench clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Gristmill needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: requirements/core.txt pyproject.toml | $(BIN)/python
+	@echo "installing what gristmill runs on (hash-locked) into $(VENV) ..."
+	$(PIP) install --quiet --require-hashes -r requirements/core.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.core
+	@echo "installing the checks and the test suite (hash-locked) into $(VENV) ..."
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.dev  ## make .venv with gristmill, the checks and the tests
+
+demo: $(VENV)/.core  ## curate real code found on this machine; the first thing to try
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev  ## run the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: $(VENV)/.dev  ## ruff, mypy, layers, protos, spelling, generated files up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/codespell
+	$(BIN)/python deploy/local/proto.py --check
+	$(BIN)/python -m gristmill.cli.reference --check docs
+
+fmt: $(VENV)/.dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.dev  ## generate services/gristmill/runtime/wire/generated from protos/
+	$(BIN)/python deploy/local/proto.py
+
+docs: $(VENV)/.dev  ## write the generated pages of docs/ (configuration, tables, reasons)
+	$(BIN)/python -m gristmill.cli.reference docs
+
+golden: $(VENV)/.dev  ## rewrite tests/golden; review the diff
+	$(BIN)/python -m pytest -q tests/unit tests/contract --golden
+
+lock: $(BIN)/python  ## pin requirements/*.in with hashes, without index addresses
+	$(PIP) install --quiet uv==0.13.9
+	for name in core dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	  requirements/$$name.in -o requirements/$$name.txt; done
+
+check: lint test  ## exactly what CI runs
+
+corpus: $(VENV)/.core  ## fetch the measuring corpus once: 60,000 files of 20 languages and more
+	$(BIN)/python benchmarks/corpus.py $(CORPUS)
+
+bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
+	$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
+
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,54 @@
+"""The error tree: what went wrong says what the engine does next.
+
+GristmillError
+├── Transient   retry at the port, then pause            (gRPC UNAVAILABLE)
+├── Poison      this one record can never pass: set aside (gRPC INVALID_ARGUMENT)
+└── Fatal       stop the process, commit nothing more    (gRPC INTERNAL)
+    └── BadInput  a person's argument, file or directory  (gRPC FAILED_PRECONDITION)
+
+Anything else that is raised is a bug, and the engine treats it as one.
+"""
+
+from typing import ClassVar
+
+from gristmill.runtime.model.reason import Reason
+
+
+class GristmillError(Exception):
+    """The root of every error that Gristmill raises on purpose."""
+
+    code: ClassVar[str] = "internal"
+    grpc_status: ClassVar[str] = "INTERNAL"
+    exit_code: ClassVar[int] = 1
+
+
+class Transient(GristmillError):
+    """Something outside did not answer; the same call may succeed later."""
+
+    code = "unavailable"
+    grpc_status = "UNAVAILABLE"
+
+
+class Poison(GristmillError):
+    """One record that no retry can help; it is set aside with its reason."""
+
+    code = "poison"
+    grpc_status = "INVALID_ARGUMENT"
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Fatal(GristmillError):
+    """The process cannot go on: disk full, a foreign index, a broken worker."""
+
+    code = "fatal"
+
+
+class BadInput(Fatal):
+    """A person's argument, configuration or directory is not usable; the message says what to do."""
+
+    code = "bad_input"
+    grpc_status = "FAILED_PRECONDITION"
+    exit_code = 2
