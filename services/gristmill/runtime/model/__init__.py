@@ -15,7 +15,7 @@ from gristmill.runtime.model.document import (
     Syntax,
     WebPage,
 )
-from gristmill.runtime.model.errors import BadInput, Fatal, GristmillError, Poison, Transient
+from gristmill.runtime.model.errors import BadInput, Fatal, GristmillError, Poison, Stale, Transient
 from gristmill.runtime.model.outcome import Drop, Evidence, Keep, Outcome, OutcomeKind, Reject, Split
 from gristmill.runtime.model.reason import Reason
 from gristmill.runtime.model.routes import PAPER_ROUTES, ROUTES, route_with
@@ -46,6 +46,7 @@ __all__ = [
     "Repository",
     "RepositoryMember",
     "Split",
+    "Stale",
     "Syntax",
     "Transient",
     "WebPage",

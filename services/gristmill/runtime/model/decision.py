@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 
-from gristmill.runtime.model.document import Kind, Origin, Position
-from gristmill.runtime.model.outcome import NO_EVIDENCE, Evidence, OutcomeKind
+from gristmill.runtime.model.document import Document, Kind, Origin, Position, RawFile
+from gristmill.runtime.model.outcome import (
+    NO_EVIDENCE,
+    Drop,
+    Evidence,
+    Keep,
+    Outcome,
+    OutcomeKind,
+    Reject,
+)
 from gristmill.runtime.model.reason import Reason
 
 
@@ -11,7 +19,7 @@ from gristmill.runtime.model.reason import Reason
 class Decision:
     """Document x stage; `version` names the rules that decided.
 
-    `decided_at` is not here: the writer stamps it, so that a decision stays a pure value.
+    When it was taken is not here: the writer stamps it, so that a decision stays a pure value.
     """
 
     document_id: str
@@ -26,3 +34,44 @@ class Decision:
     language: str = ""
     reason: Reason | None = None
     evidence: Evidence = NO_EVIDENCE
+
+
+def decision_on(
+    record: RawFile | Document, outcome: Outcome, *, stage: str, version: str
+) -> Decision:
+    """Return the ledger's line for an outcome; a Keep is written of the document that goes on.
+
+    A Reject as `unhandled` is written as dead: the stage broke, it did not decide.
+    """
+    subject = outcome.document if isinstance(outcome, Keep) else record
+    return Decision(
+        document_id=subject.id,
+        content_sha256=subject.content_sha256,
+        kind=subject.kind,
+        origin=subject.origin,
+        position=subject.position,
+        size_bytes=subject.size_bytes,
+        stage=stage,
+        outcome=_kind(outcome),
+        version=version,
+        language=subject.annotations.language if isinstance(subject, Document) else "",
+        reason=outcome.reason if isinstance(outcome, Drop | Reject) else None,
+        evidence=outcome.evidence,
+    )
+
+
+def _kind(outcome: Outcome) -> OutcomeKind:
+    if isinstance(outcome, Keep):
+        return OutcomeKind.KEEP
+    if isinstance(outcome, Drop):
+        return OutcomeKind.DROP
+    if isinstance(outcome, Reject):
+        return OutcomeKind.DEAD if outcome.reason is Reason.UNHANDLED else OutcomeKind.REJECT
+    return OutcomeKind.SPLIT
+
+
+def documents_after(outcome: Outcome) -> tuple[Document, ...]:
+    """Return the documents that go on after an outcome."""
+    if isinstance(outcome, Keep):
+        return (outcome.document,)
+    return () if isinstance(outcome, Drop | Reject) else outcome.documents

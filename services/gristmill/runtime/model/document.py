@@ -164,7 +164,7 @@ def document_id(kind: Kind, origin: Origin, content_sha256: str) -> str:
 
     At 1e10 documents the chance that any two share one is below 2e-19.
     """
-    parts = (kind.value, origin.repository, origin.url or origin.path, origin.revision)
+    parts = (kind.value, origin.repository, origin.url, origin.path, origin.revision)
     digest = hashlib.sha256()
     for part in (*parts, content_sha256):
         digest.update(part.encode("utf-8", "surrogatepass"))

@@ -4,7 +4,8 @@ GristmillError
 ├── Transient   retry at the port, then pause            (gRPC UNAVAILABLE)
 ├── Poison      this one record can never pass: set aside (gRPC INVALID_ARGUMENT)
 └── Fatal       stop the process, commit nothing more    (gRPC INTERNAL)
-    └── BadInput  a person's argument, file or directory  (gRPC FAILED_PRECONDITION)
+    ├── BadInput  a person's argument, file or directory  (gRPC FAILED_PRECONDITION)
+    └── Stale     another writer was there first           (gRPC ABORTED)
 
 Anything else that is raised is a bug, and the engine treats it as one.
 """
@@ -52,3 +53,10 @@ class BadInput(Fatal):
     code = "bad_input"
     grpc_status = "FAILED_PRECONDITION"
     exit_code = 2
+
+
+class Stale(Fatal):
+    """The tables moved on without this writer: its batch is discarded, nothing was written."""
+
+    code = "stale"
+    grpc_status = "ABORTED"

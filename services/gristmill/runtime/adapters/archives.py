@@ -1,0 +1,315 @@
+"""Reading archives as streams, member by member, in memory and within limits; never onto disk.
+
+An archive that lies about its sizes, unpacks without end or breaks off gives up its good members
+and one record more, for the archive itself, that says what was wrong with the rest.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import IO
+
+import zstandard
+
+from gristmill.runtime.model import Reason
+
+TAR_SUFFIXES = (
+    ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2",
+)  # fmt: skip
+_MAX_WINDOW_BYTES = 128 << 20  # zstd and xz may ask for this much memory, as `xz -9` (65 MiB) does
+_MAX_HEADER_BYTES = 16 << 20  # a tar header or zip directory; 16 MiB lists about 200,000 members
+_STEP_BYTES = 256 << 10
+
+_ARCHIVE_ERRORS = (
+    OSError, EOFError, ValueError, RecursionError, MemoryError, NotImplementedError, RuntimeError,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveLimits:
+    """How much an archive may give; what is beyond is counted as `archive_limit`.
+
+    A member above `max_member_bytes` is not read. All members together may unpack to `max_ratio`
+    times the archive's size, though never fewer than `free_bytes`; one member may stand for each
+    128 bytes of the archive, though `free_members` are always allowed.
+    """
+
+    max_member_bytes: int
+    max_ratio: int = 200
+    free_bytes: int = 64 << 20
+    free_members: int = 20_000
+
+    def bytes_allowed(self, archive_bytes: int) -> int:
+        """Return how many bytes an archive of this size may unpack to."""
+        return max(self.free_bytes, self.max_ratio * archive_bytes)
+
+    def members_allowed(self, archive_bytes: int) -> int:
+        """Return how many members an archive of this size may have."""
+        return self.free_members + archive_bytes // 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file in an archive; `name` is None for the record that stands for the archive itself."""
+
+    name: str | None
+    size_bytes: int
+    content: bytes | None = None
+    fault: Reason | None = None
+    detail: str = ""
+
+
+class _LimitReachedError(Exception):
+    """The archive wants more than its limits; the text says of what."""
+
+
+def is_archive(name: bytes) -> bool:
+    """Tell by its name whether a file is an archive that can be opened."""
+    lowered = name.lower()
+    return lowered.endswith(b".zip") or any(lowered.endswith(s.encode()) for s in TAR_SUFFIXES)
+
+
+def read_members(location: bytes, limits: ArchiveLimits) -> Iterator[Member]:
+    """Yield the members of an archive in its own order; directories are passed over.
+
+    Never raises for a bad archive: the last member then has no name and says why.
+    """
+    try:
+        descriptor = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with closing(os.fdopen(descriptor, "rb")) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                yield Member(name=None, size_bytes=0, fault=Reason.NOT_A_FILE)
+                return
+            read = _read_zip if location.lower().endswith(b".zip") else _read_tar
+            yield from _within(read(file, location, status.st_size, limits), status.st_size, limits)
+    except _LimitReachedError as error:
+        yield Member(name=None, size_bytes=0, fault=Reason.ARCHIVE_LIMIT, detail=str(error))
+    except _ARCHIVE_ERRORS as error:
+        yield _broken(error)
+
+
+def _broken(error: BaseException) -> Member:
+    if isinstance(error, MemoryError) or "emory" in str(error):
+        detail = "unpacking it takes more memory than is allowed"
+        return Member(name=None, size_bytes=0, fault=Reason.ARCHIVE_LIMIT, detail=detail)
+    detail = str(error).lower() or type(error).__name__
+    return Member(name=None, size_bytes=0, fault=Reason.UNREADABLE, detail=detail[:200])
+
+
+def _within(members: Iterator[Member], size: int, limits: ArchiveLimits) -> Iterator[Member]:
+    allowed = limits.members_allowed(size)
+    for count, member in enumerate(members, 1):
+        if count > allowed:
+            raise _LimitReachedError(f"more than {allowed:,} members")
+        yield member
+
+
+def _unsafe(name: str) -> bool:
+    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
+
+
+# --- tar ------------------------------------------------------------------------------------------
+
+
+def _read_tar(
+    file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
+) -> Iterator[Member]:
+    stream = _ForwardStream(_decompressed(file, location.lower()), limits.bytes_allowed(size))
+    with tarfile.open(
+        fileobj=stream,
+        mode="r:",
+        encoding="utf-8",
+        errors="surrogateescape",
+    ) as tar:
+        while (info := tar.next()) is not None:
+            tar.members = []  # tarfile would remember every member it ever saw
+            if not info.isdir():
+                yield _tar_member(tar, info, stream, limits)
+    # tarfile takes a broken header in the middle for the end; a true end is zeros or nothing.
+    if stream.last_block.strip(b"\0"):
+        raise tarfile.ReadError("a broken header in the middle of the archive")
+
+
+def _tar_member(
+    tar: tarfile.TarFile, info: tarfile.TarInfo, stream: "_ForwardStream", limits: ArchiveLimits
+) -> Member:
+    name = info.name.removeprefix("./")
+    if not info.isreg() or _unsafe(name):
+        return Member(name=name, size_bytes=0, fault=Reason.UNSAFE_MEMBER, detail=_tar_type(info))
+    if info.size > limits.max_member_bytes:
+        return Member(name=name, size_bytes=info.size, fault=Reason.TOO_LARGE)
+    if info.issparse():
+        sparse = tar.extractfile(info)
+        content = sparse.read(info.size) if sparse else b""
+    else:
+        stream.seek(info.offset_data)
+        content = stream.read_all(info.size)
+    if len(content) < info.size:
+        raise EOFError("the archive ends in the middle of a member")
+    return Member(name=name, size_bytes=info.size, content=content)
+
+
+def _tar_type(info: tarfile.TarInfo) -> str:
+    if info.issym() or info.islnk():
+        return "a link"
+    return "a name that points outside the archive" if info.isreg() else "a device or pipe"
+
+
+def _decompressed(file: IO[bytes], name: bytes) -> IO[bytes]:
+    if name.endswith((b".gz", b".tgz")):
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    if name.endswith((b".zst", b".tzst")):
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        return decompressor.stream_reader(file, read_across_frames=True)
+    if name.endswith((b".xz", b".txz")):
+        return io.BufferedReader(_XzReader(file), _STEP_BYTES)
+    if name.endswith((b".bz2", b".tbz2")):
+        return bz2.BZ2File(file)
+    return file
+
+
+class _XzReader(io.RawIOBase):
+    """xz with a memory limit, which `lzma.LZMAFile` does not offer."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._new_stream()
+        self._input = b""
+
+    def _new_stream(self) -> None:
+        self._xz = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_WINDOW_BYTES)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]  # RawIOBase leaves its type open
+        while True:
+            if self._xz.eof:  # streams may follow one another, with zero padding between
+                rest = (self._xz.unused_data or self._file.read(_STEP_BYTES)).lstrip(b"\0")
+                if not rest:
+                    return 0
+                self._new_stream()
+                self._input = rest
+            elif self._xz.needs_input and not self._input:
+                self._input = self._file.read(_STEP_BYTES)
+                if not self._input:
+                    raise EOFError("the compressed stream breaks off")
+            data = self._xz.decompress(self._input, len(view))
+            self._input = b""
+            if data:
+                view[: len(data)] = data
+                return len(data)
+
+
+class _ForwardStream(io.RawIOBase):
+    """A decompressed stream that tarfile may seek forward in, which counts what it gives."""
+
+    def __init__(self, stream: IO[bytes], allowed: int) -> None:
+        self._stream = stream
+        self._allowed = allowed
+        self._at = 0
+        self.last_block = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET or offset < self._at:
+            raise OSError("the archive points back into itself")
+        while self._at < offset:
+            if not self._take(min(offset - self._at, _STEP_BYTES)):
+                break
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size > _MAX_HEADER_BYTES:
+            raise _LimitReachedError("a header of more than 16 MiB")
+        self.last_block = self.read_all(size)
+        return self.last_block
+
+    def read_all(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end."""
+        parts = []
+        while size and (part := self._take(min(size, _STEP_BYTES))):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _take(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._at += len(data)
+        if self._at > self._allowed:
+            raise _LimitReachedError(f"unpacks to more than {self._allowed >> 20:,} MiB")
+        return data
+
+
+# --- zip ------------------------------------------------------------------------------------------
+
+
+class _CappedFile(io.BufferedReader):
+    """A file that refuses one huge read: zipfile reads a whole directory in one call."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        if size > _MAX_HEADER_BYTES:
+            raise _LimitReachedError("a zip directory of more than 16 MiB")
+        return super().read(size)
+
+
+def _read_zip(
+    file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
+) -> Iterator[Member]:
+    del location
+    allowed = limits.bytes_allowed(size)
+    given = 0
+    raw = io.FileIO(file.fileno(), "rb", closefd=False)
+    with _CappedFile(raw) as capped, zipfile.ZipFile(capped) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            member = _zip_member(archive, info, limits)
+            given += len(member.content or b"")
+            if given > allowed:
+                raise _LimitReachedError(f"unpacks to more than {allowed >> 20:,} MiB")
+            yield member
+
+
+def _zip_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: ArchiveLimits
+) -> Member:
+    name = info.filename
+    mode = info.external_attr >> 16
+    if _unsafe(name) or (stat.S_IFMT(mode) not in (0, stat.S_IFREG)):
+        detail = "a link" if stat.S_ISLNK(mode) else "a name that points outside the archive"
+        return Member(name=name, size_bytes=0, fault=Reason.UNSAFE_MEMBER, detail=detail)
+    if info.file_size > limits.max_member_bytes:
+        return Member(name=name, size_bytes=info.file_size, fault=Reason.TOO_LARGE)
+    if info.flag_bits & 1:
+        return Member(
+            name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail="encrypted"
+        )
+    try:
+        with archive.open(info) as stream:
+            content = stream.read(limits.max_member_bytes + 1)
+    except _ARCHIVE_ERRORS as error:
+        detail = str(error).lower()[:200]
+        return Member(
+            name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail=detail
+        )
+    return Member(name=name, size_bytes=len(content), content=content)

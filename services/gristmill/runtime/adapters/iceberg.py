@@ -1,0 +1,233 @@
+"""Iceberg tables, and the one function through which everybody commits to them.
+
+pyiceberg's own retries are off: measured, they double rows and lose positions. Here a commit reads
+the newest vector of positions, refuses a batch that does not begin where the table stands, and
+carries the vector forward in the snapshot that adds the rows. The tables are the truth; whoever
+feeds them asks them where to go on.
+"""
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+from sqlalchemy.exc import SQLAlchemyError
+
+from gristmill.runtime.adapters.iceberg_schemas import SEQUENCE, TABLES, TableDefinition
+from gristmill.runtime.model import Fatal, Stale
+from gristmill.runtime.ports import Columns, Span, Takedowns
+
+NAMESPACE = "gristmill"
+POSITIONS = "gristmill.positions"
+COMMIT_NUMBER = "gristmill.commit"
+SETTINGS = "gristmill.settings"
+_ATTEMPTS = 20  # conflicts in a row with other writers, after which something is wrong
+_PROPERTIES = {
+    "format-version": "2",
+    "commit.retry.num-retries": "0",
+    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-level": "3",
+    "write.target-file-size-bytes": str(512 << 20),
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+def local_catalog(directory: str) -> Catalog:
+    """Return the catalog of a local run: SQLite and files under `directory`."""
+    root = os.path.abspath(directory)
+    return SqlCatalog(
+        "gristmill",
+        uri=f"sqlite:///{root}/catalog.db",
+        warehouse=f"file://{root}/warehouse",
+    )
+
+
+class IcebergTables:
+    """The tables of one catalog; made at first use."""
+
+    def __init__(self, catalog: Catalog, *, settings_fingerprint: str = "") -> None:
+        """Take the catalog; each snapshot will carry the fingerprint of the settings."""
+        self._catalog = catalog
+        self._settings = settings_fingerprint
+
+    def create(self) -> None:
+        """Make the namespace and the tables that are not there yet."""
+        with _explained():
+            try:
+                self._catalog.create_namespace(NAMESPACE)
+            except NamespaceAlreadyExistsError:
+                pass
+            for name, definition in TABLES.items():
+                self._catalog.create_table_if_not_exists(
+                    (NAMESPACE, name),
+                    definition.iceberg_schema(),
+                    sort_order=definition.sort_order(),
+                    properties=_PROPERTIES,
+                )
+
+    def load(self, table: str) -> Table:
+        """Return a table as it stands now."""
+        return self._catalog.load_table((NAMESPACE, table))
+
+    def positions(self, table: str) -> Mapping[str, int]:
+        """Return, per source, the offset before which the table holds everything."""
+        return _vector(newest_own_snapshot(self.load(table)))
+
+    def num_rows(self, table: str) -> int:
+        """Return how many rows the table has."""
+        snapshot = self.load(table).current_snapshot()
+        total = snapshot.summary.get("total-records") if snapshot and snapshot.summary else None
+        return int(total or 0)
+
+    def takedowns(self) -> Takedowns:
+        """Return what may not be written any more."""
+        table = self.load("takedowns")
+        if table.current_snapshot() is None:
+            return Takedowns()
+        rows = table.scan(selected_fields=("document_id", "content_sha256")).to_arrow()
+        return Takedowns(
+            document_ids=frozenset(filter(None, rows["document_id"].to_pylist())),
+            content_sha256s=frozenset(filter(None, rows["content_sha256"].to_pylist())),
+        )
+
+    def commit(
+        self, table: str, spans: Mapping[str, Span], rows: Callable[[Takedowns], Columns]
+    ) -> int:
+        """Add rows and move the vector in one atomic step; see the port."""
+        with _explained():
+            for _ in range(_ATTEMPTS):
+                try:
+                    return self._try_commit(table, spans, rows)
+                except CommitFailedException:  # another writer was quicker: look again
+                    continue
+        raise Fatal(f"table {table}: {_ATTEMPTS} commits in a row met another writer's")
+
+    def _try_commit(
+        self, name: str, spans: Mapping[str, Span], rows: Callable[[Takedowns], Columns]
+    ) -> int:
+        table = self.load(name)
+        newest = newest_own_snapshot(table)
+        vector = _vector(newest)
+        for source, span in spans.items():
+            if vector.get(source, 0) != span.begin:
+                raise Stale(
+                    f"table {name} stands at {vector.get(source, 0)} in source {source}, "
+                    f"the batch begins at {span.begin}"
+                )
+        number = _commit_number(newest) + 1
+        data = _arrow(TABLES[name], rows(self.takedowns()), number)
+        vector.update((source, span.end) for source, span in spans.items())
+        table.append(
+            data,
+            snapshot_properties={
+                POSITIONS: json.dumps(vector, sort_keys=True, separators=(",", ":")),
+                COMMIT_NUMBER: str(number),
+                SETTINGS: self._settings,
+            },
+        )
+        return data.num_rows
+
+
+def newest_own_snapshot(table: Table) -> Snapshot | None:
+    """Return the newest snapshot of main that carries positions: other engines' do not."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        if snapshot.summary is not None and snapshot.summary.get(POSITIONS) is not None:
+            return snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None
+    return None
+
+
+def snapshot_property(snapshot: Snapshot | None, name: str) -> str | None:
+    """Return a property that a snapshot carries."""
+    return snapshot.summary.get(name) if snapshot is not None and snapshot.summary else None
+
+
+def _vector(snapshot: Snapshot | None) -> dict[str, int]:
+    stored = snapshot_property(snapshot, POSITIONS)
+    return dict(json.loads(stored)) if stored else {}
+
+
+def _commit_number(snapshot: Snapshot | None) -> int:
+    return int(snapshot_property(snapshot, COMMIT_NUMBER) or 0)
+
+
+def _arrow(definition: TableDefinition, columns: Columns, commit_number: int) -> pa.Table:
+    """Return the rows sorted as the table wants them, with their sequence numbers."""
+    schema = definition.arrow_schema()
+    with_sequence = SEQUENCE in schema.names
+    num_rows = len(next(iter(columns.values())))
+    arrays = [
+        pa.array(columns[field.name], type=field.type)
+        if field.name != SEQUENCE
+        else pa.nulls(num_rows, pa.int64())
+        for field in schema
+    ]
+    unchecked = pa.schema([field.with_nullable(nullable=True) for field in schema])
+    table = pa.Table.from_arrays(arrays, schema=unchecked)
+    table = table.sort_by([(name, "ascending") for name in definition.sort_by])
+    if with_sequence:
+        first = commit_number << 32
+        numbers = pa.array(range(first, first + num_rows), type=pa.int64())
+        table = table.set_column(schema.get_field_index(SEQUENCE), SEQUENCE, numbers)
+    return table.cast(schema)
+
+
+def remove_orphans(tables: IcebergTables) -> int:
+    """Delete data files that no snapshot knows: what a killed writer left. Return how many.
+
+    Only for local tables whose one writer is the caller.
+    """
+    removed = 0
+    for name in TABLES:
+        table = tables.load(name)
+        directory = os.path.join(_local_path(table.location()), "data")
+        if not os.path.isdir(directory):
+            continue
+        known = set(_data_files(table))
+        for folder, _, files in os.walk(directory):
+            for file in files:
+                path = os.path.join(folder, file)
+                if path not in known:
+                    os.unlink(path)
+                    removed += 1
+    return removed
+
+
+def _data_files(table: Table) -> Iterator[str]:
+    seen: set[str] = set()
+    for snapshot in table.snapshots():
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path in seen:
+                continue
+            seen.add(manifest.manifest_path)
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
+                yield _local_path(entry.data_file.file_path)
+
+
+def _local_path(location: str) -> str:
+    return unquote(urlparse(location).path) if "://" in location else location
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn a full disk, wherever it is noticed, into one clear error."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError, sqlite3.Error) as error:
+        text = str(error)
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if full or "No space left" in text or "disk is full" in text:
+            raise Fatal("the disk is full: the tables could not be written") from error
+        raise Fatal(f"the tables could not be written: {text.splitlines()[0]}") from error

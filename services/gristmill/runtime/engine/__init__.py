@@ -1,0 +1,1 @@
+"""Drives stages: batching, worker processes, order, durability. It knows ports only."""

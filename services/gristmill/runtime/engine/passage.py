@@ -1,0 +1,88 @@
+"""Taking one record through consecutive pure stages, whatever the stages do to it.
+
+A stage that raises costs the record, not the batch: the record is set aside as `unhandled`. One
+that needs more than its share of CPU or memory is dropped as `parser_limit`.
+"""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gristmill.runtime.model import (
+    Decision,
+    Document,
+    Drop,
+    Evidence,
+    GristmillError,
+    Outcome,
+    Poison,
+    RawFile,
+    Reason,
+    Reject,
+)
+from gristmill.runtime.model.decision import decision_on, documents_after
+from gristmill.runtime.ports import Stage
+
+Record = RawFile | Document
+NamedStage = tuple[str, Stage]
+
+
+@dataclass(slots=True)
+class Passage:
+    """What stages made of one record: the decisions in order, and the documents that go on.
+
+    `failures` holds the traceback of each stage that raised, for the log.
+    """
+
+    decisions: list[Decision] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def pass_through(
+    stages: Sequence[NamedStage],
+    record: Record,
+    *,
+    mark: Callable[[int], None] = lambda _: None,
+    condemned_at: int | None = None,
+) -> Passage:
+    """Take one record through the stages.
+
+    `mark` is told the number of each stage before it runs; the stage numbered `condemned_at` does
+    not run: the record killed its process there.
+    """
+    passage = Passage()
+    current: list[Record] = [record]
+    for number, (name, stage) in enumerate(stages):
+        mark(number)
+        following: list[Record] = []
+        for item in current:
+            if number == condemned_at:
+                outcome: Outcome = Drop(Reason.PARSER_LIMIT)
+            else:
+                outcome = _process(stage, item, passage, name)
+            passage.decisions.append(
+                decision_on(item, outcome, stage=name, version=stage.version)
+            )
+            following.extend(documents_after(outcome))
+        current = following
+        if not current:
+            break
+    passage.documents = [item for item in current if isinstance(item, Document)]
+    return passage
+
+
+def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outcome:
+    try:
+        (outcome,) = stage.process([record])
+    except MemoryError:
+        return Drop(Reason.PARSER_LIMIT, Evidence(detail="out of memory"))
+    except Poison as error:
+        return Reject(error.reason, Evidence(detail=str(error)))
+    except GristmillError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the engine's own guard: a bug costs one record
+        where = f"{name}: {record.origin.repository} {record.origin.path!r}"
+        passage.failures.append(f"{where}\n{traceback.format_exc()}")
+        return Reject(Reason.UNHANDLED, Evidence(detail=f"{type(error).__name__}: {error}"[:300]))
+    return outcome

@@ -1,0 +1,173 @@
+"""A pool of worker processes that survives the death of any of them.
+
+One thread of the parent stands behind each worker. When a worker dies, the record that it was at is
+condemned at its stage and the chunk is given to a new worker, so a hang or a crash costs one record.
+"""
+
+import mmap
+import os
+import queue
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+from gristmill.runtime.engine.passage import Passage
+from gristmill.runtime.engine.worker import MARK, NO_RECORD, Task
+from gristmill.runtime.model import Document, Fatal, GristmillError
+from gristmill.runtime.ports import Entry
+
+_DEATHS_BEFORE_WORK = 3  # a worker that never gets to work is not the records' fault
+_DEATHS_PER_RECORD = 3  # unless it ran out of CPU: then once is enough, it would again
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    priority: tuple[int, int]  # later segments first, then in order: what is begun is finished
+    records: Sequence[Entry | Document] = field(compare=False)
+    future: "Future[list[Passage]]" = field(compare=False)
+
+
+class _Worker:
+    """One running worker process and the connection to it."""
+
+    def __init__(self, command: Sequence[str], setup: object) -> None:
+        ours, theirs = socket.socketpair()
+        with tempfile.TemporaryFile() as page, theirs:
+            page.truncate(mmap.PAGESIZE)
+            self.marks = mmap.mmap(page.fileno(), mmap.PAGESIZE)
+            MARK.pack_into(self.marks, 0, NO_RECORD, 0)
+            descriptors = (theirs.fileno(), page.fileno())
+            self.process = subprocess.Popen(
+                [*command, *map(str, descriptors)],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+            )
+        self.connection = Connection(ours.detach())
+        self.connection.send(setup)
+
+    def close(self, *, kill: bool) -> int:
+        """End the process and return its exit status."""
+        self.connection.close()
+        if kill:
+            self.process.kill()
+        status = self.process.wait()
+        self.marks.close()
+        return status
+
+
+class WorkerPool:
+    """Runs chunks in worker processes; results come as futures."""
+
+    def __init__(self, command: Sequence[str], setup: object, num_workers: int) -> None:
+        """Prepare; `command` starts a worker that is given two descriptors and then `setup`.
+
+        Workers start with the first chunk they get.
+        """
+        self._command = command
+        self._setup = setup
+        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._num_jobs = 0
+        self._closing = threading.Event()
+        self._workers: dict[int, _Worker] = {}
+        self._threads = [
+            threading.Thread(target=self._serve, args=(slot,), daemon=True, name=f"worker {slot}")
+            for slot in range(num_workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(
+        self, segment: int, records: Sequence[Entry | Document]
+    ) -> "Future[list[Passage]]":
+        """Queue a chunk for a segment of the route; the future gives one passage a record."""
+        future: Future[list[Passage]] = Future()
+        self._num_jobs += 1
+        self._jobs.put(_Job((-segment, self._num_jobs), records, future))
+        return future
+
+    def close(self) -> None:
+        """End all workers at once; what they were at is not finished."""
+        self._closing.set()
+        for worker in list(self._workers.values()):
+            worker.process.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, slot: int) -> None:
+        while not self._closing.is_set():
+            try:
+                job = self._jobs.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if not job.future.set_running_or_notify_cancel():
+                continue
+            try:
+                job.future.set_result(self._run(slot, -job.priority[0], job.records))
+            except GristmillError as error:
+                job.future.set_exception(error)
+        if (worker := self._workers.pop(slot, None)) is not None:
+            worker.close(kill=True)
+
+    def _run(
+        self, slot: int, segment: int, records: Sequence[Entry | Document]
+    ) -> list[Passage]:
+        condemned: dict[int, int] = {}
+        deaths: Counter[int] = Counter()
+        while True:
+            worker = self._workers.get(slot) or self._start(slot)
+            try:
+                worker.connection.send(Task(segment, records, condemned))
+                answer = worker.connection.recv()
+            except (EOFError, OSError):
+                record, stage = MARK.unpack_from(worker.marks)
+                status = self._workers.pop(slot).close(kill=True)
+                if self._closing.is_set():
+                    raise Fatal("the run was stopped") from None
+                self._blame(record, stage, status, deaths, condemned)
+                continue
+            if isinstance(answer, GristmillError):
+                raise answer
+            passages: list[Passage] = answer
+            return passages
+
+    def _start(self, slot: int) -> _Worker:
+        worker = self._workers[slot] = _Worker(self._command, self._setup)
+        return worker
+
+    def _blame(
+        self,
+        record: int,
+        stage: int,
+        status: int,
+        deaths: Counter[int],
+        condemned: dict[int, int],
+    ) -> None:
+        deaths[record] += 1
+        if record == NO_RECORD:
+            if deaths[record] >= _DEATHS_BEFORE_WORK:
+                raise Fatal(f"a worker process ends before it works: {describe_status(status)}")
+        elif status in {-signal.SIGPROF, -signal.SIGXCPU} or deaths[record] >= _DEATHS_PER_RECORD:
+            condemned[record] = stage
+
+
+def describe_status(status: int) -> str:
+    """Say how a process ended.
+
+    >>> describe_status(-9)
+    'killed by SIGKILL'
+    """
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"exit status {status}"
+
+
+def default_num_workers() -> int:
+    """Return one worker for each processor that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,93 @@
+"""The worker process: takes chunks of records, answers with passages, and may die of any of them.
+
+Limits are in CPU seconds and memory, set by the kernel: a parser that hangs inside C is ended all
+the same. A shared page says which record and stage were at work, so the parent knows whom to blame.
+"""
+
+import mmap
+import resource
+import signal
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from gristmill.runtime.engine.passage import NamedStage, Passage, Record, pass_through
+from gristmill.runtime.model import Document, GristmillError
+from gristmill.runtime.ports import Entry, ReadEntry
+
+MARK = struct.Struct("=iI")  # record in the chunk (-1: none yet), stage in the segment
+NO_RECORD = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one record may use. CPU seconds count user and system time of the worker."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A chunk for one segment of the route; `condemned` maps records to the stage they broke."""
+
+    segment: int
+    records: Sequence[Entry | Document]
+    condemned: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What a worker works with, built once in its own process."""
+
+    read: ReadEntry
+    segments: Sequence[Sequence[NamedStage]]
+
+
+def serve(
+    connection: Connection, marks: mmap.mmap, limits: Limits, build: Callable[[], Toolbox]
+) -> None:
+    """Answer tasks until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops in order; so do we, with it
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    toolbox = build()
+    _limit_memory(limits.memory_bytes)
+    while True:
+        try:
+            task: Task = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            answer: list[Passage] | GristmillError = _work(task, toolbox, marks, limits)
+        except GristmillError as error:
+            answer = error
+        try:
+            connection.send(answer)
+        except BrokenPipeError:
+            return
+
+
+def _work(task: Task, toolbox: Toolbox, marks: mmap.mmap, limits: Limits) -> list[Passage]:
+    stages = toolbox.segments[task.segment]
+    passages = []
+    for number, record in enumerate(task.records):
+
+        def mark(stage: int, number: int = number) -> None:
+            MARK.pack_into(marks, 0, number, stage)
+
+        mark(0)
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+        item: Record = toolbox.read(record) if isinstance(record, Entry) else record
+        condemned_at = task.condemned.get(number)
+        passages.append(pass_through(stages, item, mark=mark, condemned_at=condemned_at))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    MARK.pack_into(marks, 0, NO_RECORD, 0)
+    return passages
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    # DATA counts what a process allocates for itself, not the grammars it maps from disk.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

@@ -1,0 +1,49 @@
+"""A stage: one decision per record, in batches, knowing nothing of engines or brokers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gristmill.runtime.model import Kind, Outcome
+from gristmill.runtime.ports.index import DedupIndex
+
+
+class Stage(Protocol):
+    """`process` answers every record: same length, same order, always; twice is harmless.
+
+    `version` names rules and settings together: it is written beside each decision and, for gates,
+    is part of a source's identity, so that a mended rule looks at everything again.
+    """
+
+    @property
+    def version(self) -> str:
+        """Name the rules and settings that decide."""
+        ...
+
+    # Any: ingestion takes RawFile, every later stage Document; a route fits them together.
+    def process(self, batch: Sequence[Any]) -> Sequence[Outcome]:
+        """Decide each record of the batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlugin:
+    """How a stage is found and built: the object behind an entry point of `gristmill.stages`.
+
+    `settings` is a frozen keyword-only dataclass; `build` makes the stage of it. A stage that the
+    route table does not name says behind which stage it goes (`after`) and for which kinds. A
+    stateful stage is built by `build_stateful` with the index and runs in order in one place.
+    """
+
+    name: str
+    settings: type
+    build: Callable[[Any], Stage] | None = None
+    build_stateful: Callable[[Any, DedupIndex], Stage] | None = None
+    after: str = ""
+    kinds: tuple[Kind, ...] = (Kind.FILE,)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether records must pass it in order, in one process."""
+        return self.build_stateful is not None

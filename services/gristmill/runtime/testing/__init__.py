@@ -1,0 +1,1 @@
+"""What tests share, for tests only: nothing that ships imports this package."""

@@ -1,0 +1,150 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KIND_UNSPECIFIED: _ClassVar[Kind]
+    KIND_FILE: _ClassVar[Kind]
+    KIND_REPOSITORY: _ClassVar[Kind]
+    KIND_COMMIT: _ClassVar[Kind]
+    KIND_WEB_PAGE: _ClassVar[Kind]
+KIND_UNSPECIFIED: Kind
+KIND_FILE: Kind
+KIND_REPOSITORY: Kind
+KIND_COMMIT: Kind
+KIND_WEB_PAGE: Kind
+
+class Position(_message.Message):
+    __slots__ = ("source", "offset")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    offset: int
+    def __init__(self, source: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class Origin(_message.Message):
+    __slots__ = ("source", "repository", "path", "url", "revision", "licence", "crawl", "fetched_at")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    CRAWL_FIELD_NUMBER: _ClassVar[int]
+    FETCHED_AT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    repository: str
+    path: str
+    url: str
+    revision: str
+    licence: str
+    crawl: str
+    fetched_at: _timestamp_pb2.Timestamp
+    def __init__(self, source: _Optional[str] = ..., repository: _Optional[str] = ..., path: _Optional[str] = ..., url: _Optional[str] = ..., revision: _Optional[str] = ..., licence: _Optional[str] = ..., crawl: _Optional[str] = ..., fetched_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class FileText(_message.Message):
+    __slots__ = ("content", "encoding")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    encoding: str
+    def __init__(self, content: _Optional[str] = ..., encoding: _Optional[str] = ...) -> None: ...
+
+class RepositoryMember(_message.Message):
+    __slots__ = ("path", "content_sha256", "size_bytes", "language")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    content_sha256: str
+    size_bytes: int
+    language: str
+    def __init__(self, path: _Optional[str] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., language: _Optional[str] = ...) -> None: ...
+
+class Repository(_message.Message):
+    __slots__ = ("members", "packed")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PACKED_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[RepositoryMember]
+    packed: bytes
+    def __init__(self, members: _Optional[_Iterable[_Union[RepositoryMember, _Mapping]]] = ..., packed: _Optional[bytes] = ...) -> None: ...
+
+class Commit(_message.Message):
+    __slots__ = ("message", "patch", "merged", "context")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PATCH_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    patch: str
+    merged: bool
+    context: str
+    def __init__(self, message: _Optional[str] = ..., patch: _Optional[str] = ..., merged: _Optional[bool] = ..., context: _Optional[str] = ...) -> None: ...
+
+class WebPage(_message.Message):
+    __slots__ = ("text", "code_blocks", "has_code_tags")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CODE_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    HAS_CODE_TAGS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    code_blocks: _containers.RepeatedScalarFieldContainer[str]
+    has_code_tags: bool
+    def __init__(self, text: _Optional[str] = ..., code_blocks: _Optional[_Iterable[str]] = ..., has_code_tags: _Optional[bool] = ...) -> None: ...
+
+class Syntax(_message.Message):
+    __slots__ = ("error_share", "checker")
+    ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
+    CHECKER_FIELD_NUMBER: _ClassVar[int]
+    error_share: float
+    checker: str
+    def __init__(self, error_share: _Optional[float] = ..., checker: _Optional[str] = ...) -> None: ...
+
+class Annotations(_message.Message):
+    __slots__ = ("language", "syntax", "score", "scorer", "tokens")
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SYNTAX_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    SCORER_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    syntax: Syntax
+    score: float
+    scorer: str
+    tokens: int
+    def __init__(self, language: _Optional[str] = ..., syntax: _Optional[_Union[Syntax, _Mapping]] = ..., score: _Optional[float] = ..., scorer: _Optional[str] = ..., tokens: _Optional[int] = ...) -> None: ...
+
+class Document(_message.Message):
+    __slots__ = ("id", "kind", "origin", "position", "content_sha256", "size_bytes", "annotations", "file", "repository", "commit", "web_page")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    WEB_PAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: Kind
+    origin: Origin
+    position: Position
+    content_sha256: str
+    size_bytes: int
+    annotations: Annotations
+    file: FileText
+    repository: Repository
+    commit: Commit
+    web_page: WebPage
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., annotations: _Optional[_Union[Annotations, _Mapping]] = ..., file: _Optional[_Union[FileText, _Mapping]] = ..., repository: _Optional[_Union[Repository, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., web_page: _Optional[_Union[WebPage, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""shards: writes finished documents and every decision to the tables."""
