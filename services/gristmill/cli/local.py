@@ -1,0 +1,228 @@
+"""Putting a local run together: sources, stages, workers, index, tables."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from gristmill.cli.worker import COMMAND, WorkerSetup
+from gristmill.runtime.adapters.archives import ArchiveLimits
+from gristmill.runtime.adapters.clock import SystemClock
+from gristmill.runtime.adapters.iceberg import (
+    SETTINGS,
+    IcebergTables,
+    local_catalog,
+    newest_own_snapshot,
+    remove_orphans,
+    snapshot_property,
+)
+from gristmill.runtime.adapters.listing import LocalSource, Selection
+from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.plugins import load_plugins
+from gristmill.runtime.adapters.run_directory import RunDirectory
+from gristmill.runtime.adapters.settings import Settings, load_settings
+from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
+from gristmill.runtime.engine.runner import LocalRunner, RunnerSettings, RunReport
+from gristmill.runtime.engine.worker import Limits
+from gristmill.runtime.model import PAPER_ROUTES, ROUTES, BadInput, Kind, route_with
+from gristmill.runtime.model.fingerprint import fingerprint
+from gristmill.runtime.model.routes import Route
+from gristmill.runtime.ports import Progress, StagePlugin
+from gristmill.shards.writer import TableWriter
+
+RUN_SECTION = "run"
+SINK = "shards"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a person asked for on the command line."""
+
+    sources: Sequence[str]
+    out: str
+    config: str | None = None
+    workers: int | None = None
+    limit: int | None = None
+    paper_route: bool = False
+    selection: Selection = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request made concrete: stages in order, settings, and what is listed."""
+
+    route: Route
+    plugins: Mapping[str, StagePlugin]
+    settings: Settings
+    sources: Sequence[LocalSource]
+
+    @property
+    def run_settings(self) -> RunnerSettings:
+        """The runner's own section."""
+        section: RunnerSettings = self.settings.sections[RUN_SECTION]
+        return section
+
+    def segments(self) -> tuple[Route, Route, Route]:
+        """Return the route as pure stages, the stateful one (or none), pure stages."""
+        stateful = [name for name in self.route if self.plugins[name].stateful]
+        if len(stateful) > 1:
+            raise BadInput(f"a route has one stateful stage, not {' and '.join(stateful)}")
+        at = self.route.index(stateful[0]) if stateful else len(self.route)
+        return self.route[:at], self.route[at : at + 1], self.route[at + 1 :]
+
+
+def settings_sections(plugins: Mapping[str, StagePlugin]) -> dict[str, type]:
+    """Return every section of the configuration: the runner's and one for each stage."""
+    return {RUN_SECTION: RunnerSettings, **{name: p.settings for name, p in plugins.items()}}
+
+
+def plan_run(request: RunRequest) -> Plan:
+    """Check the request, load settings, list the sources. Nothing is written."""
+    plugins = load_plugins()
+    settings = load_settings(settings_sections(plugins), request.config)
+    routes = PAPER_ROUTES if request.paper_route else ROUTES
+    route = routes[Kind.FILE]
+    for plugin in plugins.values():
+        if Kind.FILE in plugin.kinds and plugin.after:
+            route = route_with(route, plugin.name, after=plugin.after)
+    route = tuple(name for name in route if name in plugins and name != SINK)
+    rules = [request_rules(name, plugins[name], settings) for name in route]
+    limits = ArchiveLimits(max_member_bytes=settings.sections["ingestion"].max_file_bytes)
+    sources = [
+        LocalSource(argument, selection=request.selection, limits=limits, rules=rules)
+        for argument in request.sources
+    ]
+    return Plan(route, plugins, settings, sources)
+
+
+def request_rules(name: str, plugin: StagePlugin, settings: Settings) -> str:
+    """Return what names a stage's rules in a source's identity."""
+    if plugin.build is None:
+        return name
+    return plugin.build(settings.sections[name]).version
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did, and which sources it went through."""
+
+    report: RunReport
+    source_ids: tuple[str, ...]
+
+
+def run(request: RunRequest, plan: Plan, progress: Progress) -> RunResult:
+    """Take the plan's sources through its route into the request's directory."""
+    directory = RunDirectory.create(request.out)
+    with directory.writing():
+        tables = IcebergTables(local_catalog(directory.path), settings_fingerprint=_print(plan))
+        tables.create()
+        if directory.unfinished and (removed := remove_orphans(tables)):
+            progress.say(f"removed {removed} unfinished data files that a stopped run had left")
+        _say_if_settings_changed(tables, _print(plan), progress)
+        for source in plan.sources:
+            directory.save_listing(source.listing.source, source)
+            for warning in source.listing.warnings:
+                progress.say(f"warning: {warning}")
+        with directory.unfinished_until_done():
+            report = _run(plan, request, directory, tables, progress)
+    return RunResult(report, tuple(s.listing.source for s in plan.sources))
+
+
+def _print(plan: Plan) -> str:
+    return fingerprint(*(plan.settings.sections[name] for name in sorted(plan.route)))
+
+
+def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress) -> None:
+    before = snapshot_property(newest_own_snapshot(tables.load("ledger")), SETTINGS)
+    if before is not None and before != now:
+        progress.say(
+            f"the stages' settings have changed since the last write here ({before} -> {now}): "
+            "every file is judged anew; what was kept before stays"
+        )
+
+
+def open_index(directory: RunDirectory, tables: IcebergTables) -> LmdbIndex:
+    """Open the dedup index that belongs to the tables of a directory."""
+    files = tables.load("files")
+    table = Table(
+        uuid=str(files.metadata.table_uuid),
+        positions=tables.positions("files"),
+        num_documents=tables.num_rows("files"),
+    )
+    return LmdbIndex(directory.index, table)
+
+
+def _run(
+    plan: Plan,
+    request: RunRequest,
+    directory: RunDirectory,
+    tables: IcebergTables,
+    progress: Progress,
+) -> RunReport:
+    before, stateful, after = plan.segments()
+    settings = plan.run_settings
+    index = open_index(directory, tables)
+    pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, settings))
+    try:
+        admission = None
+        if stateful:
+            build = plan.plugins[stateful[0]].build_stateful
+            assert build is not None, "segments() named it stateful"
+            admission = (stateful[0], build(plan.settings.sections[stateful[0]], index))
+        runner = LocalRunner(
+            pool=pool,
+            admission=admission,
+            has_after=bool(after),
+            sink=TableWriter(tables),
+            clock=SystemClock(),
+            progress=progress,
+            settings=settings,
+        )
+        with _stopping_on_signals(runner, progress):
+            return runner.run(plan.sources, request.limit)
+    finally:
+        pool.close()
+        index.close()
+        progress.close()
+
+
+def _num_workers(request: RunRequest, settings: RunnerSettings) -> int:
+    return request.workers or settings.workers or default_num_workers()
+
+
+def _worker_setup(plan: Plan) -> WorkerSetup:
+    before, _, after = plan.segments()
+    settings = plan.run_settings
+    return WorkerSetup(
+        segments=(before, after),
+        settings={name: plan.settings.sections[name] for name in (*before, *after)},
+        max_file_bytes=plan.settings.sections["ingestion"].max_file_bytes,
+        limits=Limits(
+            cpu_seconds=settings.document_cpu_seconds, memory_bytes=settings.worker_memory_bytes
+        ),
+    )
+
+
+@contextmanager
+def _stopping_on_signals(runner: LocalRunner, progress: Progress) -> Iterator[None]:
+    """Stop in order at the first SIGINT or SIGTERM, at once at the second."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        runner.stop()
+        signal.signal(number, signal.default_int_handler)
+        progress.say("stopping: writing what is done (once more stops at once)")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def out_of_sight(out: str) -> tuple[bytes, ...]:
+    """Return the run's own directory, which no source may list."""
+    return (os.path.realpath(os.fsencode(out)),)

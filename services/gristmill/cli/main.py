@@ -1,0 +1,70 @@
+"""`gristmill …`: the commands, how they end, and nothing of what they do.
+
+Exit codes: 0 done, 1 a failure of ours, 2 bad usage or input, 130 interrupted.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from gristmill import __version__
+from gristmill.cli import config, dedup, diff, measure, run, tables, upgrade, why
+from gristmill.runtime.model import GristmillError
+
+app = typer.Typer(
+    name="gristmill",
+    help="Turn crawled code into the training corpora of a code LLM, every decision on record.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command("run")(run.command)
+app.command("why")(why.command)
+app.command("tables")(tables.command)
+app.command("diff")(diff.command)
+app.command("upgrade")(upgrade.command)
+app.add_typer(config.app, name="config")
+app.add_typer(measure.app, name="measure")
+app.add_typer(dedup.app, name="dedup")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gristmill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except GristmillError as error:
+        typer.echo(f"gristmill: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("gristmill: interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

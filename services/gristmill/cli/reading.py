@@ -1,0 +1,144 @@
+"""Reading a finished directory: what the ledger says, counted or document by document."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, In
+
+from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
+from gristmill.runtime.adapters.run_directory import RunDirectory
+from gristmill.runtime.model.languages import language_of_path
+
+UNKNOWN = "unknown"
+_DEAD = pa.array(["dead", "reject"])
+_POSITION = ["position_source", "position_offset"]
+
+
+@dataclass(slots=True)
+class StageCount:
+    """What one stage decided, in documents."""
+
+    kept: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> int:
+        """How many documents the stage decided about."""
+        return self.kept + sum(self.dropped.values()) + sum(self.dead.values())
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """The ledger counted: `stages` in the order given, `languages` with (documents, kept)."""
+
+    documents: int
+    size_bytes: int
+    kept: int
+    dropped: dict[str, int]
+    dead: int
+    languages: dict[str, tuple[int, int]]
+    stages: dict[str, StageCount]
+
+
+def open_tables(path: str) -> IcebergTables:
+    """Open the tables of a finished directory for reading."""
+    return IcebergTables(local_catalog(RunDirectory(path).path))
+
+
+def scan(
+    tables: IcebergTables,
+    table: str,
+    columns: Sequence[str],
+    where: BooleanExpression | None = None,
+) -> pa.Table:
+    """Return columns of a table as Arrow."""
+    condition = where if where is not None else AlwaysTrue()
+    return tables.load(table).scan(row_filter=condition, selected_fields=tuple(columns)).to_arrow()
+
+
+def summarize(
+    tables: IcebergTables, route: Sequence[str], sources: Sequence[str] | None = None
+) -> Summary:
+    """Count the ledger, of the given deliveries or of all; `route` orders the stages."""
+    columns = ["stage", "outcome", "reason", "language", "path", "size_bytes", *_POSITION]
+    where = In("position_source", list(sources)) if sources is not None else None
+    ledger = scan(tables, "ledger", columns, where)
+    stages = _stages(ledger, route)
+    first = ledger.filter(pc.equal(ledger["stage"], route[0]))
+    dropped: dict[str, int] = {}
+    for stage in stages.values():
+        for reason, count in stage.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return Summary(
+        documents=first.num_rows,
+        size_bytes=pc.sum(first["size_bytes"]).as_py() or 0,
+        kept=stages[route[-1]].kept,
+        dropped=dict(sorted(dropped.items())),
+        dead=sum(sum(stage.dead.values()) for stage in stages.values()),
+        languages=_languages(ledger, last=route[-1]),
+        stages=stages,
+    )
+
+
+def count_documents(tables: IcebergTables, first_stage: str, sources: Iterable[str]) -> int:
+    """Return how many documents of the sources the ledger holds."""
+    ledger = scan(tables, "ledger", ["stage"], In("position_source", list(sources)))
+    return int(pc.sum(pc.equal(ledger["stage"], first_stage)).as_py() or 0)
+
+
+def _stages(ledger: pa.Table, route: Sequence[str]) -> dict[str, StageCount]:
+    stages = {name: StageCount() for name in route}
+    groups = ledger.group_by(["stage", "outcome", "reason"]).aggregate([([], "count_all")])
+    for row in groups.to_pylist():
+        stage, count = stages.setdefault(row["stage"], StageCount()), row["count_all"]
+        if row["outcome"] in {"keep", "split"}:
+            stage.kept += count
+        else:
+            into = stage.dropped if row["outcome"] == "drop" else stage.dead
+            into[row["reason"]] = into.get(row["reason"], 0) + count
+    return stages
+
+
+def _languages(ledger: pa.Table, last: str) -> dict[str, tuple[int, int]]:
+    """Return (documents, kept) by language: the last that a stage named, else that of the path."""
+    kept = pc.and_(pc.equal(ledger["stage"], last), pc.equal(ledger["outcome"], "keep"))
+    table = ledger.append_column("kept", kept)
+    documents = table.group_by(_POSITION).aggregate(
+        [("language", "max"), ("path", "max"), ("kept", "max")]
+    )
+    counts: dict[str, tuple[int, int]] = {}
+    columns = (documents[name].to_pylist() for name in ("language_max", "path_max", "kept_max"))
+    for language, path, is_kept in zip(*columns, strict=True):
+        name = language or language_by_path(path)
+        seen, held = counts.get(name, (0, 0))
+        counts[name] = (seen + 1, held + bool(is_kept))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1][0], item[0])))
+
+
+def language_by_path(path: str) -> str:
+    """Return the language that a path alone gives away."""
+    found = language_of_path(path)
+    return found.name if found else UNKNOWN
+
+
+def table_facts(tables: IcebergTables, name: str) -> dict[str, Any]:
+    """Return rows, data files, bytes and snapshot of a table."""
+    snapshot = tables.load(name).current_snapshot()
+    summary: Mapping[str, str] = (
+        dict(snapshot.summary.additional_properties) if snapshot and snapshot.summary else {}
+    )
+    return {
+        "rows": int(summary.get("total-records", 0)),
+        "data_files": int(summary.get("total-data-files", 0)),
+        "bytes": int(summary.get("total-files-size", 0)),
+        "snapshot": snapshot.snapshot_id if snapshot else None,
+    }
+
+
+def is_dead(outcomes: pa.Array) -> pa.Array:
+    """Return a mask of the outcomes that set a document aside."""
+    return pc.is_in(outcomes, value_set=_DEAD)

@@ -1,0 +1,189 @@
+"""`gristmill why`: what became of a document, stage by stage, and on what evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from gristmill.cli.console import OUT, print_json, safe
+from gristmill.runtime.model import BadInput, Reason
+
+if TYPE_CHECKING:
+    from gristmill.runtime.adapters.iceberg import IcebergTables
+
+_MOST_SHOWN = 20
+_COLUMNS = (
+    "document_id", "content_sha256", "kind", "source", "repository", "path", "url", "revision",
+    "stage", "outcome", "reason", "matched_id", "similarity", "error_share", "score", "threshold",
+    "version", "decided_at", "language", "size_bytes", "position_source", "position_offset",
+    "detail",
+)  # fmt: skip
+_STAGE_FIELDS = (
+    "stage", "outcome", "reason", "matched", "similarity", "error_share", "score", "threshold",
+    "version", "decided_at", "detail",
+)  # fmt: skip
+_COLOURS = {"keep": "green", "split": "green", "drop": "yellow"}
+
+
+def command(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="The output of a run.")],
+    path: Annotated[
+        str | None, typer.Option(metavar="P", help="A path as listed, or its end.")
+    ] = None,
+    document_id: Annotated[
+        str | None, typer.Option("--id", metavar="I", help="A document id, or its beginning.")
+    ] = None,
+    repository: Annotated[
+        str | None, typer.Option(metavar="R", help="A repository: all its documents.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say why documents were kept or dropped.
+
+    Example: gristmill why corpus --path lib/parser.py
+    """
+    if sum(value is not None for value in (path, document_id, repository)) != 1:
+        raise typer.BadParameter("give one of --path, --id and --repository")
+    from gristmill.cli.reading import open_tables
+
+    tables = open_tables(directory)
+    question = f"{path or document_id or repository}"
+    deliveries = _deliveries(tables, _rows(tables, path, document_id, repository))
+    if not deliveries:
+        raise BadInput(f"no document in {directory} is known as {safe(question)}")
+    if as_json:
+        print_json({"documents": [delivery.as_json() for delivery in deliveries]})
+        return
+    for delivery in deliveries[:_MOST_SHOWN]:
+        _print(delivery)
+    if len(deliveries) > _MOST_SHOWN:
+        OUT.print(f"\nand {len(deliveries) - _MOST_SHOWN:,} more; --json prints all of them")
+
+
+# Any: rows are what the ledger's columns hold.
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One delivery of a document and what every stage decided about it."""
+
+    rows: Sequence[Row]
+
+    @property
+    def last(self) -> Row:
+        return self.rows[-1]
+
+    @property
+    def status(self) -> str:
+        if self.last["outcome"] in {"keep", "split"}:
+            return "kept"
+        return "dropped" if self.last["outcome"] == "drop" else "dead"
+
+    def as_json(self) -> dict[str, Any]:
+        last = self.last
+        about = ("document_id", "content_sha256", "kind", "source", "repository", "path", "url")
+        return {
+            **{name: last[name] for name in about},
+            "language": next((r["language"] for r in reversed(self.rows) if r["language"]), None),
+            "size_bytes": last["size_bytes"],
+            "position": {"source": last["position_source"], "offset": last["position_offset"]},
+            "status": self.status,
+            "reason": last["reason"],
+            "decisions": [
+                {name: _plain(row.get(name)) for name in _STAGE_FIELDS} for row in self.rows
+            ],
+        }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # times become text, the rest stays
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _rows(
+    tables: "IcebergTables", path: str | None, document_id: str | None, repository: str | None
+) -> list[Row]:
+    from pyiceberg.expressions import EqualTo, In, StartsWith
+
+    from gristmill.cli.reading import scan
+
+    if document_id is not None:
+        found = scan(tables, "ledger", _COLUMNS, StartsWith("document_id", document_id.lower()))
+    elif repository is not None:
+        found = scan(tables, "ledger", _COLUMNS, EqualTo("repository", repository))
+    else:
+        assert path is not None, "one of the three was given"
+        found = scan(tables, "ledger", _COLUMNS, EqualTo("path", path))
+        if not found.num_rows and (paths := _paths_like(tables, path)):
+            found = scan(tables, "ledger", _COLUMNS, In("path", paths))
+    rows: list[Row] = found.to_pylist()
+    return rows
+
+
+def _paths_like(tables: "IcebergTables", path: str) -> list[str]:
+    """Return listed paths of which one is the other's end: an absolute path, or a file name."""
+    from gristmill.cli.reading import scan
+
+    wanted = "/" + path.removeprefix("./").lstrip("/")
+    known = scan(tables, "ledger", ["path"])["path"].unique().to_pylist()
+    return [one for one in known if wanted.endswith("/" + one) or ("/" + one).endswith(wanted)]
+
+
+def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
+    """Group rows by delivery, each in the order of the stages, and name what they matched."""
+    from pyiceberg.expressions import In
+
+    from gristmill.cli.reading import scan
+
+    matched_ids = {row["matched_id"] for row in rows if row["matched_id"]}
+    names: dict[str, Row] = {}
+    if matched_ids:
+        columns = ["document_id", "repository", "path"]
+        for row in scan(tables, "files", columns, In("document_id", matched_ids)).to_pylist():
+            names[row["document_id"]] = row
+    groups: dict[tuple[str, int, str], list[Row]] = {}
+    for row in rows:
+        if row["matched_id"]:
+            row["matched"] = names.get(row["matched_id"], {"document_id": row["matched_id"]})
+        groups.setdefault((row["position_source"], row["position_offset"], row["path"]), []).append(
+            row
+        )
+    ordered = [_Delivery(sorted(group, key=_stage_order)) for group in groups.values()]
+    return sorted(ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"]))
+
+
+def _stage_order(row: Row) -> tuple[int, int]:
+    """Order by the route: a stage that ends the way comes last, the first is ingestion."""
+    order = ("ingestion", "relevance", "syntax", "dedup", "quality", "shards")
+    ended = row["outcome"] not in {"keep", "split"}
+    return (ended, order.index(row["stage"]) if row["stage"] in order else len(order) - 2)
+
+
+def _print(delivery: _Delivery) -> None:
+    last = delivery.last
+    OUT.print(f"\n[bold]{escape(safe(last['repository']))}[/bold]  {escape(safe(last['path']))}")
+    OUT.print(f"  id {last['document_id']}, {last['size_bytes']:,} bytes, {delivery.status}")
+    for row in delivery.rows:
+        colour = _COLOURS.get(row["outcome"], "red")
+        reason = f" {row['reason']}" if row["reason"] else ""
+        OUT.print(
+            f"  {row['stage']:<10} [{colour}]{row['outcome']}{reason}[/{colour}]"
+            f"{escape(_evidence(row))}  [dim]{escape(row['version'])}[/dim]"
+        )
+
+
+def _evidence(row: Row) -> str:
+    parts = [f": {Reason(row['reason']).explanation}"] if row["reason"] else []
+    if row["matched_id"] and row["reason"] != Reason.RESUBMITTED:
+        matched = row["matched"]
+        where = f"{matched.get('repository', '')} {matched.get('path', '')}".strip()
+        parts.append(f" - the one kept is {safe(where) or 'gone'} ({row['matched_id']})")
+    if row["error_share"] is not None:
+        parts.append(f" - {row['error_share']:.2%} of it under errors")
+        if row["threshold"] is not None:
+            parts.append(f", {row['threshold']:.2%} allowed")
+    if row["detail"]:
+        parts.append(f" - {safe(row['detail'])}")
+    return "".join(parts)

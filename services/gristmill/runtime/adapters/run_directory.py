@@ -1,0 +1,108 @@
+"""The directory of a local run: what lies where, which schema it has, and who may write.
+
+    DIR/gristmill.json   schema version          DIR/listings/   what each source listed
+    DIR/catalog.db       Iceberg's catalog       DIR/index/      the dedup index
+    DIR/warehouse/       Iceberg's tables        DIR/lock        held by the one run that writes
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import zstandard
+
+from gristmill.runtime.model import BadInput
+
+SCHEMA_VERSION = 1
+_ABOUT = "gristmill.json"
+_UNFINISHED = "unfinished"
+
+
+class ListedSource(Protocol):
+    """A source whose listing can be written down."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the listing, line by line."""
+        ...
+
+
+class RunDirectory:
+    """Paths under DIR, after its schema version was checked."""
+
+    def __init__(self, path: str) -> None:
+        """Open an existing directory. Raises BadInput for anything else."""
+        self.path = path
+        about = os.path.join(path, _ABOUT)
+        if not os.path.isfile(about):
+            raise BadInput(f"{path} is not the output of a gristmill run")
+        try:
+            with open(about, encoding="utf-8") as stream:
+                version = json.load(stream)["schema"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{about} cannot be read: {error}") from error
+        if version != SCHEMA_VERSION:
+            raise BadInput(
+                f"{path} has schema version {version}, this gristmill reads {SCHEMA_VERSION}: "
+                f"`gristmill upgrade {path}` says what can be done"
+            )
+
+    @classmethod
+    def create(cls, path: str) -> "RunDirectory":
+        """Open a directory, or make it when it is missing or empty."""
+        about = os.path.join(path, _ABOUT)
+        if not os.path.exists(about):
+            os.makedirs(path, exist_ok=True)
+            if not os.path.isdir(path) or set(os.listdir(path)) - {"lock"}:
+                raise BadInput(f"{path} exists and is not the output of a gristmill run")
+            _write_atomically(about, json.dumps({"schema": SCHEMA_VERSION}).encode())
+        return cls(path)
+
+    @property
+    def index(self) -> str:
+        """Where the dedup index lies."""
+        return os.path.join(self.path, "index")
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last run that wrote here ended without saying so."""
+        return os.path.exists(os.path.join(self.path, _UNFINISHED))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the directory for writing; a second writer gets a clear error."""
+        with open(os.path.join(self.path, "lock"), "ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BadInput(f"another run is writing to {self.path}") from error
+            yield
+
+    @contextmanager
+    def unfinished_until_done(self) -> Iterator[None]:
+        """Leave a mark on disk for as long as a run has not come to an orderly end."""
+        mark = os.path.join(self.path, _UNFINISHED)
+        with open(mark, "wb"):
+            pass
+        yield
+        os.unlink(mark)
+
+    def save_listing(self, identity: str, source: ListedSource) -> None:
+        """Write down what a source listed, once."""
+        folder = os.path.join(self.path, "listings")
+        path = os.path.join(folder, f"{identity}.jsonl.zst")
+        if not os.path.exists(path):
+            os.makedirs(folder, exist_ok=True)
+            text = "".join(f"{line}\n" for line in source.lines())
+            _write_atomically(path, zstandard.compress(text.encode()))
+
+
+def _write_atomically(path: str, data: bytes) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
