@@ -45,7 +45,11 @@ def _rebuild(path: str, tables: "IcebergTables") -> int:  # noqa: F821
 
     kept = And(EqualTo("stage", "dedup"), EqualTo("outcome", "keep"))
     rows = scan(tables, "ledger", [*columns, "decided_at"], kept).sort_by(
-        [("decided_at", "ascending"), ("position_source", "ascending"), ("position_offset", "ascending")]
+        [
+            ("decided_at", "ascending"),
+            ("position_source", "ascending"),
+            ("position_offset", "ascending"),
+        ]
     )
     fingerprints = [
         Fingerprint(

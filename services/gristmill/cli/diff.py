@@ -41,7 +41,9 @@ def command(
             f"\n[bold]{change.before} -> {change.after}[/bold]  [yellow]{drawn}[/yellow] "
             f"{change.documents:,}"
         )
-        languages = ", ".join(f"{name} {count:,}" for name, count in change.languages.most_common(8))
+        languages = ", ".join(
+            f"{name} {count:,}" for name, count in change.languages.most_common(8)
+        )
         OUT.print(f"  [dim]{escape(languages)}[/dim]")
         for sample in change.samples:
             OUT.print(f"  {escape(safe(sample['repository']))}  {escape(safe(sample['path']))}")

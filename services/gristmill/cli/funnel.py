@@ -49,8 +49,7 @@ def _language_lines(summary: Summary) -> Iterator[str]:
         held = bar(kept / most, _WIDTH)
         fell = bar((documents - kept) / most, _WIDTH)
         yield (
-            f"  {escape(name):<18} [green]{held}[/green][dim]{fell}[/dim] "
-            f"{kept:,} of {documents:,}"
+            f"  {escape(name):<18} [green]{held}[/green][dim]{fell}[/dim] {kept:,} of {documents:,}"
         )
     if (rest := len(summary.languages) - _MOST_LANGUAGES) > 0:
         yield f"  [dim]and {rest} languages more[/dim]"

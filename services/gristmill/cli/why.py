@@ -151,7 +151,9 @@ def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
             row
         )
     ordered = [_Delivery(sorted(group, key=_stage_order)) for group in groups.values()]
-    return sorted(ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"]))
+    return sorted(
+        ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"])
+    )
 
 
 def _stage_order(row: Row) -> tuple[int, int]:

@@ -290,9 +290,7 @@ def _read_zip(
             yield member
 
 
-def _zip_member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: ArchiveLimits
-) -> Member:
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: ArchiveLimits) -> Member:
     name = info.filename
     mode = info.external_attr >> 16
     if _unsafe(name) or (stat.S_IFMT(mode) not in (0, stat.S_IFREG)):
@@ -309,7 +307,5 @@ def _zip_member(
             content = stream.read(limits.max_member_bytes + 1)
     except _ARCHIVE_ERRORS as error:
         detail = str(error).lower()[:200]
-        return Member(
-            name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail=detail
-        )
+        return Member(name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail=detail)
     return Member(name=name, size_bytes=len(content), content=content)

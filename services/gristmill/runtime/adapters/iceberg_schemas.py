@@ -91,7 +91,9 @@ _FILES = TableDefinition(
     "Kept files, one row each, values as of writing.",
     (
         Column(SEQUENCE, _LONG, True, "commit number x 2^32 + row: a cursor that only grows"),
-        Column("document_id", _TEXT, True, "derived from kind, repository, path, revision, content"),
+        Column(
+            "document_id", _TEXT, True, "derived from kind, repository, path, revision, content"
+        ),
         Column("content", _TEXT, True, "the text, newlines unchanged"),
         Column("content_sha256", _TEXT, True, "of the original bytes, lower-case hex"),
         Column("encoding", _TEXT, True, "what the original bytes were encoded in"),
@@ -101,7 +103,9 @@ _FILES = TableDefinition(
         Column("revision", _TEXT, False, "the revision, where the source knows one"),
         Column("language", _TEXT, False, "the language found"),
         Column("licence", _TEXT, False, "the licence as found"),
-        Column("error_share", _DOUBLE, False, "share of bytes under syntax errors; null: unchecked"),
+        Column(
+            "error_share", _DOUBLE, False, "share of bytes under syntax errors; null: unchecked"
+        ),
         Column("score", _DOUBLE, False, "quality from 0 to 1; null until a scorer ran"),
         Column("scorer", _TEXT, False, "which scorer, with its version"),
         Column("tokens", _LONG, False, "number of tokens; null without a tokenizer"),

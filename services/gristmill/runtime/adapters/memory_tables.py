@@ -28,7 +28,9 @@ class MemoryTables:
             if vector.get(source, 0) != span.begin:
                 raise Stale(f"table {table} stands elsewhere in {source}")
         columns = rows(self.takedowns)
-        added = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        added = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
         self.rows.setdefault(table, []).extend(added)
         vector.update((source, span.end) for source, span in spans.items())
         self._vectors[table] = vector

@@ -1,8 +1,8 @@
 """The directory of a local run: what lies where, which schema it has, and who may write.
 
-    DIR/gristmill.json   schema version          DIR/listings/   what each source listed
-    DIR/catalog.db       Iceberg's catalog       DIR/index/      the dedup index
-    DIR/warehouse/       Iceberg's tables        DIR/lock        held by the one run that writes
+DIR/gristmill.json   schema version          DIR/listings/   what each source listed
+DIR/catalog.db       Iceberg's catalog       DIR/index/      the dedup index
+DIR/warehouse/       Iceberg's tables        DIR/lock        held by the one run that writes
 """
 
 import fcntl

@@ -29,9 +29,7 @@ class Chunk:
     passages: Sequence[Passage] = field(default=())
 
 
-def cut(
-    sources: Sequence[Source], starts: Mapping[str, int], limit: int | None
-) -> Iterator[Chunk]:
+def cut(sources: Sequence[Source], starts: Mapping[str, int], limit: int | None) -> Iterator[Chunk]:
     """Cut the sources, each from its start on, into chunks; at most `limit` records in all."""
     listed = 0
     seen: set[str] = set()
@@ -72,7 +70,9 @@ def _take(rest: Iterator[Entry], limit: int | None) -> tuple[list[Entry], int]:
     most = _MAX_RECORDS if limit is None else min(limit, _MAX_RECORDS)
     for entry in islice(rest, most):
         entries.append(entry)
-        held = len(entry.content) if entry.content is not None else min(entry.size_bytes, _MAX_BYTES)
+        held = (
+            len(entry.content) if entry.content is not None else min(entry.size_bytes, _MAX_BYTES)
+        )
         weight += held + _RECORD_BYTES
         if weight >= _MAX_BYTES:
             break

@@ -61,9 +61,7 @@ def pass_through(
                 outcome: Outcome = Drop(Reason.PARSER_LIMIT)
             else:
                 outcome = _process(stage, item, passage, name)
-            passage.decisions.append(
-                decision_on(item, outcome, stage=name, version=stage.version)
-            )
+            passage.decisions.append(decision_on(item, outcome, stage=name, version=stage.version))
             following.extend(documents_after(outcome))
         current = following
         if not current:

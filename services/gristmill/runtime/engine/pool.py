@@ -83,9 +83,7 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(
-        self, segment: int, records: Sequence[Entry | Document]
-    ) -> "Future[list[Passage]]":
+    def submit(self, segment: int, records: Sequence[Entry | Document]) -> "Future[list[Passage]]":
         """Queue a chunk for a segment of the route; the future gives one passage a record."""
         future: Future[list[Passage]] = Future()
         self._num_jobs += 1
@@ -115,9 +113,7 @@ class WorkerPool:
         if (worker := self._workers.pop(slot, None)) is not None:
             worker.close(kill=True)
 
-    def _run(
-        self, slot: int, segment: int, records: Sequence[Entry | Document]
-    ) -> list[Passage]:
+    def _run(self, slot: int, segment: int, records: Sequence[Entry | Document]) -> list[Passage]:
         condemned: dict[int, int] = {}
         deaths: Counter[int] = Counter()
         while True:

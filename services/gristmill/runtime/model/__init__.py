@@ -16,7 +16,15 @@ from gristmill.runtime.model.document import (
     WebPage,
 )
 from gristmill.runtime.model.errors import BadInput, Fatal, GristmillError, Poison, Stale, Transient
-from gristmill.runtime.model.outcome import Drop, Evidence, Keep, Outcome, OutcomeKind, Reject, Split
+from gristmill.runtime.model.outcome import (
+    Drop,
+    Evidence,
+    Keep,
+    Outcome,
+    OutcomeKind,
+    Reject,
+    Split,
+)
 from gristmill.runtime.model.reason import Reason
 from gristmill.runtime.model.routes import PAPER_ROUTES, ROUTES, route_with
 
