@@ -16,10 +16,10 @@ _PART_BARS = " ▏▎▍▌▋▊▉"
 
 
 def safe(text: str, limit: int = 500) -> str:
-    """Return text that a document brought along, without anything that steers a terminal.
+    r"""Return text that a document brought along, without anything that steers a terminal.
 
-    >>> safe("a\\x1b[31mb\\nc")
-    'a\\\\x1b[31mb\\\\nc'
+    >>> print(safe("a\x1b[31mb\nc"))
+    a\x1b[31mb\nc
     """
     shown = "".join(
         char if char.isprintable() or char == " " else _escaped(char) for char in text[:limit]

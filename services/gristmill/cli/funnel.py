@@ -29,7 +29,8 @@ def print_funnel(summary: Summary, seconds: float | None = None) -> None:
 
 def _stage_lines(name: str, stage: StageCount, total: int) -> Iterator[str]:
     share = stage.kept / total
-    yield f"  [bold]{name:<12}[/bold] [green]{bar(share, _WIDTH):<{_WIDTH}}[/green] {stage.kept:>9,}"
+    drawn = f"{bar(share, _WIDTH):<{_WIDTH}}"
+    yield f"  [bold]{name:<12}[/bold] [green]{drawn}[/green] {stage.kept:>9,}"
     fallen = sorted({**stage.dropped, **stage.dead}.items(), key=lambda item: -item[1])
     for reason, count in fallen:
         colour = "red" if reason in stage.dead else "yellow"

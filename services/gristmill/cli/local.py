@@ -46,7 +46,7 @@ class RunRequest:
     workers: int | None = None
     limit: int | None = None
     paper_route: bool = False
-    selection: Selection = Selection()
+    selection: Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _run(
     tables: IcebergTables,
     progress: Progress,
 ) -> RunReport:
-    before, stateful, after = plan.segments()
+    _, stateful, after = plan.segments()
     settings = plan.run_settings
     index = open_index(directory, tables)
     pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, settings))

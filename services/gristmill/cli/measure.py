@@ -153,9 +153,9 @@ def _content(record: dict[str, Any]) -> bytes:
 
 def _read_lines(path: str) -> Iterator[dict[str, Any]]:
     try:
-        opened = gzip.open(path, "rt") if path.endswith(".gz") else open(path, encoding="utf-8")
-        with opened as stream:
-            for line in stream:
+        packed = path.endswith(".gz")
+        with gzip.open(path) if packed else open(path, "rb") as lines:
+            for line in lines:
                 yield json.loads(line)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error

@@ -6,14 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, In
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, In, Reference, StartsWith
 
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.model.languages import language_of_path
 
 UNKNOWN = "unknown"
-_DEAD = pa.array(["dead", "reject"])
 _POSITION = ["position_source", "position_offset"]
 
 
@@ -44,6 +43,22 @@ class Summary:
     stages: dict[str, StageCount]
 
 
+# pyiceberg's expressions are pydantic models whose positional arguments mypy does not see.
+def equal(column: str, value: str) -> BooleanExpression:
+    """Return the condition that a column equals a value."""
+    return EqualTo(Reference(column), value)  # type: ignore[call-arg,arg-type]
+
+
+def one_of(column: str, values: Iterable[str]) -> BooleanExpression:
+    """Return the condition that a column holds one of the values."""
+    return In(Reference(column), set(values))  # type: ignore[call-arg,arg-type]
+
+
+def starts_with(column: str, beginning: str) -> BooleanExpression:
+    """Return the condition that a column's text begins so."""
+    return StartsWith(Reference(column), beginning)  # type: ignore[call-arg,arg-type]
+
+
 def open_tables(path: str) -> IcebergTables:
     """Open the tables of a finished directory for reading."""
     return IcebergTables(local_catalog(RunDirectory(path).path))
@@ -65,7 +80,7 @@ def summarize(
 ) -> Summary:
     """Count the ledger, of the given deliveries or of all; `route` orders the stages."""
     columns = ["stage", "outcome", "reason", "language", "path", "size_bytes", *_POSITION]
-    where = In("position_source", list(sources)) if sources is not None else None
+    where = one_of("position_source", sources) if sources is not None else None
     ledger = scan(tables, "ledger", columns, where)
     stages = _stages(ledger, route)
     first = ledger.filter(pc.equal(ledger["stage"], route[0]))
@@ -86,7 +101,7 @@ def summarize(
 
 def count_documents(tables: IcebergTables, first_stage: str, sources: Iterable[str]) -> int:
     """Return how many documents of the sources the ledger holds."""
-    ledger = scan(tables, "ledger", ["stage"], In("position_source", list(sources)))
+    ledger = scan(tables, "ledger", ["stage"], one_of("position_source", sources))
     return int(pc.sum(pc.equal(ledger["stage"], first_stage)).as_py() or 0)
 
 
@@ -137,8 +152,3 @@ def table_facts(tables: IcebergTables, name: str) -> dict[str, Any]:
         "bytes": int(summary.get("total-files-size", 0)),
         "snapshot": snapshot.snapshot_id if snapshot else None,
     }
-
-
-def is_dead(outcomes: pa.Array) -> pa.Array:
-    """Return a mask of the outcomes that set a document aside."""
-    return pc.is_in(outcomes, value_set=_DEAD)

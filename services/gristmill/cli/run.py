@@ -7,16 +7,6 @@ import typer
 
 from gristmill.cli.console import ERR, print_json
 
-_EXAMPLE = """
-Curate source code into Iceberg tables under DIR.
-
-SOURCE is a directory, a glob, a file or an archive (.zip, .tar with .gz, .xz, .zst or .bz2).
-Archives are read as streams and never unpacked to disk. Running the same command again goes on
-where it stopped; a source that has changed is judged anew and adds only what is new.
-
-Example: gristmill run ~/src 'dists/*.tar.gz' --out corpus
-"""
-
 
 def command(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="What to read.")],
@@ -47,6 +37,14 @@ def command(
         bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")
     ] = False,
 ) -> None:
+    """Curate source code into Iceberg tables under DIR.
+
+    SOURCE is a directory, a glob, a file or an archive (.zip, .tar with .gz, .xz, .zst or .bz2).
+    Archives are read as streams and never unpacked to disk. Running the same command again goes on
+    where it stopped; a source that has changed is judged anew and adds only what is new.
+
+    Example: gristmill run ~/src 'dists/*.tar.gz' --out corpus
+    """
     from gristmill.cli import local
     from gristmill.cli.funnel import print_funnel
     from gristmill.cli.progress import make_progress
@@ -104,6 +102,3 @@ def command(
     if result.report.interrupted:
         ERR.print("interrupted: run the same command again to go on")
         raise typer.Exit(130)
-
-
-command.__doc__ = _EXAMPLE

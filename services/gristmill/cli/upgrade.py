@@ -28,5 +28,5 @@ def command(
         return
     raise BadInput(
         f"{directory} has schema version {version}; this gristmill knows no way from it to "
-        f"{SCHEMA_VERSION}: use the gristmill that wrote it, or run its sources into a new directory"
+        f"{SCHEMA_VERSION}: use the gristmill that wrote it, or run its sources anew"
     )

@@ -105,19 +105,17 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # times become text, the rest st
 def _rows(
     tables: "IcebergTables", path: str | None, document_id: str | None, repository: str | None
 ) -> list[Row]:
-    from pyiceberg.expressions import EqualTo, In, StartsWith
-
-    from gristmill.cli.reading import scan
+    from gristmill.cli.reading import equal, one_of, scan, starts_with
 
     if document_id is not None:
-        found = scan(tables, "ledger", _COLUMNS, StartsWith("document_id", document_id.lower()))
+        found = scan(tables, "ledger", _COLUMNS, starts_with("document_id", document_id.lower()))
     elif repository is not None:
-        found = scan(tables, "ledger", _COLUMNS, EqualTo("repository", repository))
+        found = scan(tables, "ledger", _COLUMNS, equal("repository", repository))
     else:
         assert path is not None, "one of the three was given"
-        found = scan(tables, "ledger", _COLUMNS, EqualTo("path", path))
+        found = scan(tables, "ledger", _COLUMNS, equal("path", path))
         if not found.num_rows and (paths := _paths_like(tables, path)):
-            found = scan(tables, "ledger", _COLUMNS, In("path", paths))
+            found = scan(tables, "ledger", _COLUMNS, one_of("path", paths))
     rows: list[Row] = found.to_pylist()
     return rows
 
@@ -133,15 +131,13 @@ def _paths_like(tables: "IcebergTables", path: str) -> list[str]:
 
 def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
     """Group rows by delivery, each in the order of the stages, and name what they matched."""
-    from pyiceberg.expressions import In
-
-    from gristmill.cli.reading import scan
+    from gristmill.cli.reading import one_of, scan
 
     matched_ids = {row["matched_id"] for row in rows if row["matched_id"]}
     names: dict[str, Row] = {}
     if matched_ids:
         columns = ["document_id", "repository", "path"]
-        for row in scan(tables, "files", columns, In("document_id", matched_ids)).to_pylist():
+        for row in scan(tables, "files", columns, one_of("document_id", matched_ids)).to_pylist():
             names[row["document_id"]] = row
     groups: dict[tuple[str, int, str], list[Row]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""The dedup decision: what the index admits is kept, what it knows is dropped with the owner's id."""
+"""The dedup decision: what the index admits is kept, what it knows is dropped as a copy of it."""
 
 from collections.abc import Sequence
 

@@ -33,11 +33,11 @@ class Text:
 
 
 def decode(content: bytes) -> Text | Reason:
-    """Return the text, or BINARY or UNDECODABLE.
+    r"""Return the text, or BINARY or UNDECODABLE.
 
-    >>> decode(b"caf\\xc3\\xa9")
+    >>> decode(b"caf\xc3\xa9")
     Text(content='café', encoding='utf-8')
-    >>> decode(b"GIF89a\\x00\\x01").value
+    >>> decode(b"GIF89a\x00\x01").value
     'binary'
     """
     for mark, encoding in _MARKS:

@@ -10,7 +10,7 @@ from gristmill.runtime.model import Reason
 from gristmill.runtime.model.languages import Language
 
 VERSION = 1
-"""Grows with every change to a rule: a new version is a new source, and looks at all files again."""
+"""Grows with every change to a rule: then every source is new, and all files are judged again."""
 
 _VENDORED_FOLDERS = frozenset(
     (

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Protocol
 
 import zstandard
 
@@ -67,6 +67,12 @@ class Member:
     content: bytes | None = None
     fault: Reason | None = None
     detail: str = ""
+
+
+class _Stream(Protocol):
+    """What all decompressors have in common."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _LimitReachedError(Exception):
@@ -133,7 +139,7 @@ def _read_tar(
         errors="surrogateescape",
     ) as tar:
         while (info := tar.next()) is not None:
-            tar.members = []  # tarfile would remember every member it ever saw
+            tar.members = []  # type: ignore[attr-defined]  # else it remembers every member
             if not info.isdir():
                 yield _tar_member(tar, info, stream, limits)
     # tarfile takes a broken header in the middle for the end; a true end is zeros or nothing.
@@ -166,7 +172,7 @@ def _tar_type(info: tarfile.TarInfo) -> str:
     return "a name that points outside the archive" if info.isreg() else "a device or pipe"
 
 
-def _decompressed(file: IO[bytes], name: bytes) -> IO[bytes]:
+def _decompressed(file: IO[bytes], name: bytes) -> "_Stream":
     if name.endswith((b".gz", b".tgz")):
         return gzip.GzipFile(fileobj=file, mode="rb")
     if name.endswith((b".zst", b".tzst")):
@@ -216,7 +222,7 @@ class _XzReader(io.RawIOBase):
 class _ForwardStream(io.RawIOBase):
     """A decompressed stream that tarfile may seek forward in, which counts what it gives."""
 
-    def __init__(self, stream: IO[bytes], allowed: int) -> None:
+    def __init__(self, stream: "_Stream", allowed: int) -> None:
         self._stream = stream
         self._allowed = allowed
         self._at = 0

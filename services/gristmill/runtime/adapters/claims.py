@@ -1,4 +1,4 @@
-"""The exact claims, in memory: content hash to owner. Derived from a log, never the truth itself."""
+"""The exact claims, in memory: content hash to owner. Derived from a log, never the truth."""
 
 import struct
 from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def text_path(raw: bytes | str) -> str:
-    """Return a path as text that every table can hold: bytes that are not UTF-8 become `\\xNN`."""
+    r"""Return a path as text that every table can hold: bytes that are not UTF-8 become `\xNN`."""
     data = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "backslashreplace")
 

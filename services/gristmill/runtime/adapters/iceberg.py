@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
@@ -63,10 +63,8 @@ class IcebergTables:
     def create(self) -> None:
         """Make the namespace and the tables that are not there yet."""
         with _explained():
-            try:
+            with suppress(NamespaceAlreadyExistsError):
                 self._catalog.create_namespace(NAMESPACE)
-            except NamespaceAlreadyExistsError:
-                pass
             for name, definition in TABLES.items():
                 self._catalog.create_table_if_not_exists(
                     (NAMESPACE, name),
@@ -135,7 +133,7 @@ class IcebergTables:
                 SETTINGS: self._settings,
             },
         )
-        return data.num_rows
+        return len(data)
 
 
 def newest_own_snapshot(table: Table) -> Snapshot | None:

@@ -166,8 +166,8 @@ class _Patterns:
         return self._exclude is None or not self._exclude.match_file(path)
 
 
-def _compiled(patterns: tuple[str, ...]) -> pathspec.PathSpec | None:
-    return pathspec.PathSpec.from_lines("gitignore", patterns) if patterns else None
+def _compiled(patterns: tuple[str, ...]) -> "pathspec.GitIgnoreSpec | None":
+    return pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
 
 
 def _find(argument: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:

@@ -150,15 +150,15 @@ class LmdbIndex:
             raise _needs_rebuild(self._path, "belongs to other tables than those beside it")
 
     def _load_numbers(self, transaction: lmdb.Transaction) -> None:
-        for number, source in transaction.cursor(self._sources):
+        for number, source in _items(transaction, self._sources):
             self._source_numbers[source.decode()] = int.from_bytes(number, "big")
-        for key, value in transaction.cursor(self._meta):
+        for key, value in _items(transaction, self._meta):
             if key.startswith(b"watermark "):
-                source = key.removeprefix(b"watermark ").decode()
-                self._watermarks[source] = int.from_bytes(value, "big")
+                name = key.removeprefix(b"watermark ").decode()
+                self._watermarks[name] = int.from_bytes(value, "big")
 
     def _owners(self, transaction: lmdb.Transaction) -> Iterator[Owner]:
-        for _, records in transaction.cursor(self._log):
+        for _, records in _items(transaction, self._log):
             yield from self._unpack(records)
 
     def _unpack(self, records: bytes) -> Iterator[Owner]:
@@ -175,7 +175,7 @@ class LmdbIndex:
         cursor = transaction.cursor(self._log)
         found = cursor.last()
         while found:
-            owners = list(self._unpack(cursor.value()))
+            owners = list(self._unpack(bytes(cursor.value())))
             kept = [o for o in owners if o.position.offset < positions.get(o.position.source, 0)]
             if len(kept) == len(owners):
                 break
@@ -192,10 +192,17 @@ class LmdbIndex:
         self._watermarks = lowered
 
 
+def _items(transaction: lmdb.Transaction, database: object) -> Iterator[tuple[bytes, bytes]]:
+    """Yield keys and values; without `buffers` LMDB gives bytes, which its types do not say."""
+    for key, value in transaction.cursor(database):  # type: ignore[arg-type]  # a private class
+        yield bytes(key), bytes(value)
+
+
 def _needs_rebuild(path: str, what: str) -> BadInput:
     directory = os.path.dirname(os.path.abspath(path))
     return BadInput(
-        f"the dedup index {what}; `gristmill dedup rebuild {directory}` makes it anew from the tables"
+        f"the dedup index {what}; "
+        f"`gristmill dedup rebuild {directory}` makes it anew from the tables"
     )
 
 

@@ -11,6 +11,7 @@ import textwrap
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -110,7 +111,7 @@ def _from_environment(environment: Mapping[str, str], sections: Sections) -> _Gi
 def _checked(section: str, kind: type, given: _Given) -> object:
     values = {name: value for (where, name), (value, _) in given.items() if where == section}
     try:
-        checked = TypeAdapter(kind).validate_python(values)
+        checked: object = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -128,7 +129,7 @@ def field_docs(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     docs: dict[str, str] = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if (
             isinstance(field, ast.AnnAssign)
             and isinstance(field.target, ast.Name)

@@ -1,7 +1,7 @@
 """A pool of worker processes that survives the death of any of them.
 
 One thread of the parent stands behind each worker. When a worker dies, the record that it was at is
-condemned at its stage and the chunk is given to a new worker, so a hang or a crash costs one record.
+condemned at its stage and a new worker takes the chunk, so a hang or a crash costs one record.
 """
 
 import mmap

@@ -48,7 +48,7 @@ class Fatal(GristmillError):
 
 
 class BadInput(Fatal):
-    """A person's argument, configuration or directory is not usable; the message says what to do."""
+    """A person's argument, settings or directory is not usable; the message says what to do."""
 
     code = "bad_input"
     grpc_status = "FAILED_PRECONDITION"

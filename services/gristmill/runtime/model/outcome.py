@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OutcomeKind(StrEnum):
-    """How a decision is stored; DEAD is given by the engine alone, to a record that broke a stage."""
+    """How a decision is stored; DEAD comes from the engine alone: the record broke a stage."""
 
     KEEP = "keep"
     DROP = "drop"

@@ -54,7 +54,7 @@ _EXPLANATIONS = {
     Reason.LOCK_FILE: "the lock file of a package manager",
     Reason.NOT_A_FILE: "a link, pipe, socket or device",
     Reason.UNREADABLE: "could not be read",
-    Reason.UNSAFE_MEMBER: "an archive member that is a link or device or points outside the archive",
+    Reason.UNSAFE_MEMBER: "an archive member that is a link or device, or points outside",
     Reason.ARCHIVE_LIMIT: "an archive that unpacks to more than its limits allow",
     Reason.SYNTAX_ERRORS: "more of it is a syntax error than its language's budget allows",
     Reason.PARSER_LIMIT: "used up the CPU seconds or the memory that one document may use",
