@@ -11,3 +11,6 @@ settings.load_profile("suite")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="rewrite tests/golden")
+    parser.addoption(
+        "--corpus", metavar="DIR", help="hold the laws of a run on this source, not on a small one"
+    )

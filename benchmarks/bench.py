@@ -1,0 +1,211 @@
+"""How fast the local run is: each stage alone in one process, then whole runs with 1 and 2 workers.
+
+Stages are measured in CPU seconds, so that other work on the machine matters little. The bare
+tree-sitter parse of what the gate parsed is measured beside them: it is the floor.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from process_tree import run_measured
+
+from gristmill.cli import local
+from gristmill.cli.console import OUT, bar, human_bytes
+from gristmill.runtime.adapters.clock import SystemClock
+from gristmill.runtime.adapters.files import reader
+from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
+from gristmill.runtime.adapters.listing import Selection
+from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.model import Document, FileText, Keep
+from gristmill.runtime.model.decision import decision_on
+from gristmill.runtime.model.languages import language_of_path
+from gristmill.runtime.ports import Batch, Entry, Span
+from gristmill.shards.writer import TableWriter
+from gristmill.syntax.parse import parser_for
+
+_BATCH = 1000
+
+
+class Meter:
+    """CPU seconds, documents and bytes by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.documents: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+
+    def run(self, stage: str, records: Sequence[Any], work: Callable[[], Any]) -> Any:
+        """Do the work and count it for the stage."""
+        began = time.process_time()
+        result = work()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - began
+        self.documents[stage] = self.documents.get(stage, 0) + len(records)
+        self.sizes[stage] = self.sizes.get(stage, 0) + sum(r.size_bytes for r in records)
+        return result
+
+
+def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
+    """Take a source through every stage, one batch after the other, in this process."""
+    request = local.RunRequest(sources=(source,), out=out, selection=Selection())
+    plan = local.plan_run(request)
+    meter = Meter()
+    tables = IcebergTables(local_catalog(out))
+    tables.create()
+    writer = TableWriter(tables)
+    uuid = str(tables.load("files").metadata.table_uuid)
+    index = LmdbIndex(os.path.join(out, "index"), Table(uuid=uuid, positions={}, num_documents=0))
+    section = plan.settings.sections
+    stages = {name: plan.plugins[name].build for name in ("ingestion", "syntax")}
+    built = {name: build(section[name]) for name, build in stages.items() if build}
+    dedup = plan.plugins["dedup"].build_stateful
+    assert dedup is not None, "it is the stateful stage"
+    built["dedup"] = dedup(section["dedup"], index)
+    read = reader(section["ingestion"].max_file_bytes)
+    entries = plan.sources[0].entries(0)
+    at, pending, decisions = 0, [], []
+    while batch := meter.run("source", (), lambda: _take(entries, _BATCH)):
+        _count(meter, "source", batch)
+        records = meter.run("read", batch, lambda: [read(entry) for entry in batch])
+        for name, stage in built.items():
+            outcomes = meter.run(name, records, lambda: stage.process(records))
+            decisions += [
+                decision_on(record, outcome, stage=name, version=stage.version)
+                for record, outcome in zip(records, outcomes, strict=True)
+            ]
+            if name == "ingestion":
+                _bare_parse(meter, [o.document for o in outcomes if isinstance(o, Keep)])
+            records = [o.document for o in outcomes if isinstance(o, Keep)]
+        pending += records
+        end = batch[-1].position.offset + 1
+        if sum(document.size_bytes for document in pending) > 48 << 20:
+            _write(meter, writer, plan, at, end, pending, decisions)
+            at, pending, decisions = end, [], []
+    _write(meter, writer, plan, at, plan.sources[0].end(), pending, decisions)
+    index.close()
+    return {
+        name: {
+            "documents": meter.documents[name],
+            "bytes": meter.sizes[name],
+            "cpu_seconds": round(seconds, 3),
+            "documents_per_cpu_second": round(meter.documents[name] / max(seconds, 1e-9), 1),
+            "mb_per_cpu_second": round(meter.sizes[name] / 1e6 / max(seconds, 1e-9), 2),
+        }
+        for name, seconds in meter.seconds.items()
+    }
+
+
+def _take(entries: Any, count: int) -> list[Entry]:
+    return [entry for entry, _ in zip(entries, range(count), strict=False)]
+
+
+def _count(meter: Meter, stage: str, batch: Sequence[Entry]) -> None:
+    meter.documents[stage] += len(batch)
+    meter.sizes[stage] += sum(entry.size_bytes for entry in batch)
+
+
+def _bare_parse(meter: Meter, documents: Sequence[Document]) -> None:
+    """Parse what the syntax gate will parse, and do nothing else."""
+    ready = []
+    for document in documents:
+        language = language_of_path(document.origin.path)
+        if language is not None and language.grammar is not None:
+            assert isinstance(document.body, FileText)
+            ready.append((parser_for(language.grammar), document.body.content.encode(), document))
+    parsed = [document for _, _, document in ready]
+    meter.run("(bare parse)", parsed, lambda: [p.parse(t).root_node.has_error for p, t, _ in ready])
+
+
+def _write(
+    meter: Meter,
+    writer: TableWriter,
+    plan: local.Plan,
+    begin: int,
+    end: int,
+    documents: Sequence[Document],
+    decisions: Sequence[Any],
+) -> None:
+    spans = {plan.sources[0].listing.source: Span(begin, end)}
+    batch = Batch(spans=spans, documents=documents, decisions=decisions)
+    meter.run("shards", documents, lambda: writer.write(batch, SystemClock().now()))
+
+
+def bench_runs(source: str, out: str, workers: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Run the command line from end to end, with each number of workers."""
+    results = {}
+    for count in workers:
+        directory = f"{out}/workers-{count}"
+        command = [
+            sys.executable, "-m", "gristmill.cli.main", "run", source, "--out", directory,
+            "--workers", str(count), "--json",
+        ]  # fmt: skip
+        usage = run_measured(command)
+        if usage.exit_code:
+            sys.exit(f"the run with {count} workers failed with exit code {usage.exit_code}")
+        told = json.loads(usage.output.splitlines()[-1])
+        cores = min(count, len(os.sched_getaffinity(0)))
+        results[str(count)] = {
+            "documents": told["documents"],
+            "bytes": told["bytes"],
+            "kept": told["kept"],
+            "cpu_seconds": round(usage.cpu_seconds, 2),
+            "wall_seconds": round(usage.wall_seconds, 2),
+            "documents_per_cpu_second": round(told["documents"] / usage.cpu_seconds, 1),
+            "mb_per_cpu_second": round(told["bytes"] / 1e6 / usage.cpu_seconds, 2),
+            "cores_busy": round(usage.cpu_seconds / usage.wall_seconds / cores, 3),
+            "peak_bytes": usage.peak_bytes,
+        }
+    return results
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Print both tables."""
+    OUT.print("\n[bold]each stage alone, one process[/bold]")
+    most = max(row["cpu_seconds"] for row in results["stages"].values())
+    for name, row in results["stages"].items():
+        OUT.print(
+            f"  {name:<13} [cyan]{bar(row['cpu_seconds'] / most, 30):<30}[/cyan]"
+            f"{row['cpu_seconds']:8.1f} CPU s {row['documents_per_cpu_second']:>10,.0f} documents/s"
+            f" {row['mb_per_cpu_second']:>8,.1f} MB/s"
+        )
+    OUT.print("\n[bold]end to end[/bold]")
+    for count, row in results["runs"].items():
+        OUT.print(
+            f"  {count} workers: {row['cpu_seconds']:.1f} CPU s, {row['wall_seconds']:.1f} s wall, "
+            f"{row['documents_per_cpu_second']:,.0f} documents/s and "
+            f"{row['mb_per_cpu_second']:.2f} MB/s per CPU second, cores {row['cores_busy']:.0%} "
+            f"busy, peak {human_bytes(row['peak_bytes'])}"
+        )
+
+
+def main() -> None:
+    """Measure a source and print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="example: python benchmarks/bench.py build/corpus --json"
+    )
+    parser.add_argument("source")
+    parser.add_argument("--out", default="build/bench", help="scratch directory, made anew")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    shutil.rmtree(options.out, ignore_errors=True)
+    os.makedirs(f"{options.out}/stages")
+    results: dict[str, Any] = {
+        "stages": bench_stages(options.source, f"{options.out}/stages"),
+        "runs": bench_runs(options.source, options.out, (1, 2)),
+    }
+    one, two = results["runs"]["1"], results["runs"]["2"]
+    results["cpu_two_workers_to_one"] = round(two["cpu_seconds"] / one["cpu_seconds"], 3)
+    if options.json:
+        sys.stdout.write(json.dumps(results) + "\n")
+        return
+    print_results(results)
+    OUT.print(f"\n  CPU of two workers to one: {results['cpu_two_workers_to_one']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

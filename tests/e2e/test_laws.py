@@ -1,0 +1,134 @@
+"""The laws of a local run, on a small source, or with `--corpus DIR` on any.
+
+What is kept depends on the source alone. Nothing is lost, nothing is doubled.
+"""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gristmill.cli.reading import open_tables, scan
+
+KeptIds = Callable[[Path], list[str]]
+
+
+@pytest.fixture(scope="module")
+def baseline(
+    mill: Any, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any], float]:
+    """One undisturbed run: where it is, what it told, and its wall seconds."""
+    out = tmp_path_factory.mktemp("baseline") / "out"
+    began = time.monotonic()
+    told = mill.run(source, "--out", out, "--workers", "2")
+    return out, told, time.monotonic() - began
+
+
+def test_every_document_is_kept_dropped_or_dead(
+    baseline: tuple[Path, dict[str, Any], float],
+) -> None:
+    out, told, _ = baseline
+    assert told["documents"] == told["kept"] + sum(told["dropped"].values()) + told["dead"]
+    assert told["kept"] == told["tables"]["files"]["rows"] == told["new"] == told["accepted"]
+    assert told["documents"] == sum(c["documents"] for c in told["by_language"].values())
+    assert told["kept"] == sum(c["kept"] for c in told["by_language"].values())
+
+
+def test_every_stage_decides_what_the_stage_before_let_through(
+    baseline: tuple[Path, dict[str, Any], float],
+) -> None:
+    out, told, _ = baseline
+    ledger = scan(open_tables(str(out)), "ledger", ["stage", "outcome"]).to_pylist()
+    counts = Counter((row["stage"], row["outcome"]) for row in ledger)
+    arriving = told["documents"]
+    for stage in ("ingestion", "syntax", "dedup", "shards"):
+        decided = sum(count for (name, _), count in counts.items() if name == stage)
+        assert decided == arriving, stage
+        arriving = counts[stage, "keep"]
+    assert arriving == told["kept"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "batch"), [("1", "1000"), ("2", "100"), ("2", "2000"), ("3", "7")]
+)
+def test_workers_and_batches_do_not_change_what_is_kept(
+    mill: Any,
+    source: Path,
+    baseline: tuple[Path, dict[str, Any], float],
+    kept_ids: KeptIds,
+    tmp_path: Path,
+    workers: str,
+    batch: str,
+) -> None:
+    paced = mill.with_environment(GRISTMILL_RUN_BATCH_DOCUMENTS=batch)
+    told = paced.run(source, "--out", tmp_path / "out", "--workers", workers)
+    assert kept_ids(tmp_path / "out") == kept_ids(baseline[0])
+    assert told["dropped"] == baseline[1]["dropped"]
+    shutil.rmtree(tmp_path / "out")
+
+
+def test_three_kills_of_the_whole_tree_lose_and_double_nothing(
+    mill: Any,
+    source: Path,
+    baseline: tuple[Path, dict[str, Any], float],
+    kept_ids: KeptIds,
+    moments: Callable[[int], Sequence[float]],
+    tmp_path: Path,
+) -> None:
+    out, told, seconds = baseline
+    # Small commits, so that a kill falls before, between and inside them.
+    often = mill.with_environment(GRISTMILL_RUN_COMMIT_SECONDS=str(min(2.0, seconds / 20)))
+    arguments = (source, "--out", tmp_path / "out", "--workers", "2")
+    killed = [often.kill_after(seconds * share, "run", *arguments) for share in moments(3)]
+    assert any(killed)
+    again = often.run(*arguments)
+    assert kept_ids(tmp_path / "out") == kept_ids(out)
+    assert {name: again[name] for name in ("documents", "bytes", "kept", "dropped", "dead")} == {
+        name: told[name] for name in ("documents", "bytes", "kept", "dropped", "dead")
+    }
+    _assert_no_data_file_is_left_over(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+
+
+def _assert_no_data_file_is_left_over(out: Path) -> None:
+    tables = open_tables(str(out))
+    for name in ("files", "ledger"):
+        known = {task.file.file_path for task in tables.load(name).scan().plan_files()}
+        found = {f"file://{path}" for path in (out / "warehouse").rglob(f"{name}/data/*.parquet")}
+        assert found == known
+
+
+def test_a_second_run_adds_nothing(
+    mill: Any,
+    source: Path,
+    baseline: tuple[Path, dict[str, Any], float],
+) -> None:
+    out, told, _ = baseline
+    again = mill.run(source, "--out", out)
+    assert again["new"] == 0
+    assert {**again, "new": 0, "seconds": 0} == {**told, "new": 0, "seconds": 0}
+
+
+def test_a_file_added_at_the_front_adds_that_file_alone(
+    mill: Any,
+    source: Path,
+    kept_ids: KeptIds,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    told = mill.run(source, "--out", out)
+    before = kept_ids(out)
+    front = source / "!first.py"
+    front.write_text("FIRST = 'nothing else is like this'\n")
+    try:
+        again = mill.run(source, "--out", out)
+    finally:
+        front.unlink()
+    assert again["new"] == 1
+    assert again["dropped"]["resubmitted"] == told["kept"]
+    assert len(kept_ids(out)) == len(before) + 1
+    assert set(before) < set(kept_ids(out))
