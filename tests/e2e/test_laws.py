@@ -31,7 +31,7 @@ def baseline(
 def test_every_document_is_kept_dropped_or_dead(
     baseline: tuple[Path, dict[str, Any], float],
 ) -> None:
-    out, told, _ = baseline
+    _, told, _ = baseline
     assert told["documents"] == told["kept"] + sum(told["dropped"].values()) + told["dead"]
     assert told["kept"] == told["tables"]["files"]["rows"] == told["new"] == told["accepted"]
     assert told["documents"] == sum(c["documents"] for c in told["by_language"].values())

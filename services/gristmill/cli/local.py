@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from gristmill.cli.reading import count_documents, scan
 from gristmill.cli.worker import COMMAND, WorkerSetup
+from gristmill.ingestion.settings import IngestionSettings
 from gristmill.runtime.adapters.archives import ArchiveLimits
 from gristmill.runtime.adapters.clock import SystemClock
 from gristmill.runtime.adapters.iceberg import (
@@ -33,6 +35,7 @@ from gristmill.runtime.ports import Progress, StagePlugin
 from gristmill.shards.writer import TableWriter
 
 RUN_SECTION = "run"
+LIMITS_SECTION = "limits"
 SINK = "shards"
 
 
@@ -75,7 +78,8 @@ class Plan:
 
 def settings_sections(plugins: Mapping[str, StagePlugin]) -> dict[str, type]:
     """Return every section of the configuration: the runner's and one for each stage."""
-    return {RUN_SECTION: RunnerSettings, **{name: p.settings for name, p in plugins.items()}}
+    stages = {name: plugin.settings for name, plugin in plugins.items()}
+    return {RUN_SECTION: RunnerSettings, LIMITS_SECTION: Limits, **stages}
 
 
 def plan_run(request: RunRequest) -> Plan:
@@ -88,8 +92,9 @@ def plan_run(request: RunRequest) -> Plan:
         if Kind.FILE in plugin.kinds and plugin.after:
             route = route_with(route, plugin.name, after=plugin.after)
     route = tuple(name for name in route if name in plugins and name != SINK)
-    rules = [request_rules(name, plugins[name], settings) for name in route]
-    limits = ArchiveLimits(max_member_bytes=settings.sections["ingestion"].max_file_bytes)
+    rules = [_rules(name, plugins[name], settings) for name in route]
+    rules.append(f"limits.{fingerprint(settings.sections[LIMITS_SECTION])}")
+    limits = _archive_limits(settings.sections["ingestion"])
     sources = [
         LocalSource(argument, selection=request.selection, limits=limits, rules=rules)
         for argument in request.sources
@@ -97,7 +102,16 @@ def plan_run(request: RunRequest) -> Plan:
     return Plan(route, plugins, settings, sources)
 
 
-def request_rules(name: str, plugin: StagePlugin, settings: Settings) -> str:
+def _archive_limits(settings: IngestionSettings) -> ArchiveLimits:
+    return ArchiveLimits(
+        max_member_bytes=settings.max_file_bytes,
+        max_ratio=settings.archive_max_ratio,
+        free_bytes=settings.archive_free_bytes,
+        free_members=settings.archive_free_members,
+    )
+
+
+def _rules(name: str, plugin: StagePlugin, settings: Settings) -> str:
     """Return what names a stage's rules in a source's identity."""
     if plugin.build is None:
         return name
@@ -131,7 +145,9 @@ def run(request: RunRequest, plan: Plan, progress: Progress) -> RunResult:
 
 
 def _print(plan: Plan) -> str:
-    return fingerprint(*(plan.settings.sections[name] for name in sorted(plan.route)))
+    return fingerprint(
+        *(plan.settings.sections[name] for name in (LIMITS_SECTION, *sorted(plan.route)))
+    )
 
 
 def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress) -> None:
@@ -143,15 +159,25 @@ def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress
         )
 
 
-def open_index(directory: RunDirectory, tables: IcebergTables) -> LmdbIndex:
-    """Open the dedup index that belongs to the tables of a directory."""
+def open_index(
+    directory: RunDirectory, tables: IcebergTables, sources: Sequence[LocalSource]
+) -> LmdbIndex:
+    """Open the dedup index that belongs to the tables of a directory.
+
+    What a stage behind dedup dropped, in sources other than these, gives up its claims: it never
+    reached a table, so a changed rule must be able to bring it back.
+    """
     files = tables.load("files")
     table = Table(
         uuid=str(files.metadata.table_uuid),
         positions=tables.positions("files"),
         num_documents=tables.num_rows("files"),
     )
-    return LmdbIndex(directory.index, table)
+    index = LmdbIndex(directory.index, table)
+    if len(index) > table.num_documents:
+        written = frozenset(scan(tables, "files", ["document_id"])["document_id"].to_pylist())
+        index.release(written, {source.listing.source for source in sources})
+    return index
 
 
 def _run(
@@ -163,7 +189,7 @@ def _run(
 ) -> RunReport:
     _, stateful, after = plan.segments()
     settings = plan.run_settings
-    index = open_index(directory, tables)
+    index = open_index(directory, tables, plan.sources)
     pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, settings))
     try:
         admission = None
@@ -181,11 +207,19 @@ def _run(
             settings=settings,
         )
         with _stopping_on_signals(runner, progress):
-            return runner.run(plan.sources, request.limit)
+            return runner.run(plan.sources, _documents_left(plan, request, tables))
     finally:
         pool.close()
         index.close()
         progress.close()
+
+
+def _documents_left(plan: Plan, request: RunRequest, tables: IcebergTables) -> int | None:
+    """Return how many documents the limit still allows: what is done of the listing counts."""
+    if request.limit is None:
+        return None
+    sources = [source.listing.source for source in plan.sources]
+    return max(0, request.limit - count_documents(tables, plan.route[0], sources))
 
 
 def _num_workers(request: RunRequest, settings: RunnerSettings) -> int:
@@ -194,14 +228,12 @@ def _num_workers(request: RunRequest, settings: RunnerSettings) -> int:
 
 def _worker_setup(plan: Plan) -> WorkerSetup:
     before, _, after = plan.segments()
-    settings = plan.run_settings
+    sections = plan.settings.sections
     return WorkerSetup(
         segments=(before, after),
-        settings={name: plan.settings.sections[name] for name in (*before, *after)},
-        max_file_bytes=plan.settings.sections["ingestion"].max_file_bytes,
-        limits=Limits(
-            cpu_seconds=settings.document_cpu_seconds, memory_bytes=settings.worker_memory_bytes
-        ),
+        settings={name: sections[name] for name in (*before, *after)},
+        max_file_bytes=sections["ingestion"].max_file_bytes,
+        limits=sections[LIMITS_SECTION],
     )
 
 

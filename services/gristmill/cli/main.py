@@ -3,11 +3,9 @@
 Exit codes: 0 done, 1 a failure of ours, 2 bad usage or input, 130 interrupted.
 """
 
-import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from gristmill import __version__
@@ -50,20 +48,10 @@ def _root(
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()  # typer leaves with 2 for bad usage and with 130 when interrupted
     except GristmillError as error:
         typer.echo(f"gristmill: {error}", err=True)
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("gristmill: interrupted", err=True)
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE_BYTES = 64 << 10
+_COMMON = "cp1252"  # by far the commonest of the older encodings in code
+# What code was ever written in. Rarer code pages win by chance where a text has few accents.
+_ENCODINGS = [
+    _COMMON, "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2",
+    "iso8859_5", "iso8859_7", "iso8859_9", "koi8_r", "koi8_u", "cp437", "cp850", "cp866", "cp874",
+    "mac_roman", "cp932", "euc_jp", "gb18030", "big5", "cp949",
+]  # fmt: skip
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b"))
 _MAX_CONTROL_SHARE = 0.02  # a form feed or an escape sequence is fine, one byte in fifty is not
 
@@ -76,8 +83,21 @@ def _is_binary(content: bytes) -> bool:
 
 
 def _guessed(content: bytes) -> Text | None:
-    best = charset_normalizer.from_bytes(content[:_SAMPLE_BYTES]).best()
+    matches = charset_normalizer.from_bytes(_sample(content), cp_isolation=_ENCODINGS)
+    best = matches.best()
     if best is None:
         return None
-    # The sample may end inside a character, and the rest may not fit: strict on the whole decides.
+    # On a handful of accents others score by chance a little better than the common one.
+    for match in matches:
+        near = match.chaos <= best.chaos + 0.03 and match.coherence >= best.coherence - 0.15
+        if near and _COMMON in match.could_be_from_charset:
+            return _strict(content, _COMMON) or _strict(content, best.encoding)
+    # The sample may mislead about the rest: strict on the whole decides.
     return _strict(content, best.encoding)
+
+
+def _sample(content: bytes) -> bytes:
+    if len(content) <= _SAMPLE_BYTES:
+        return content
+    # A line's end is never inside a character, in any encoding without a mark.
+    return content[: content.rfind(b"\n", 0, _SAMPLE_BYTES) + 1 or _SAMPLE_BYTES]

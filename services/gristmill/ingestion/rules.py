@@ -105,14 +105,21 @@ def _is_generated(name: str, text: str) -> bool:
     # Every mark holds one of these three words; most files hold none.
     if "generated" not in head and "created by" not in head and "made by" not in head:
         return False
-    # A mark counts in a comment alone: a line that begins with anything but a word.
+    # A mark counts in a comment alone: a line that begins with neither a word nor a string.
     return any(
         mark in line
         for line in head.splitlines()
         if "generated" in line or "created by" in line or "made by" in line
-        if not (words := line.lstrip())[:1].isalnum() or words.startswith(("rem ", "dnl "))
+        if _is_comment(line.lstrip())
         for mark in _GENERATED_MARKS
     )
+
+
+def _is_comment(line: str) -> bool:
+    quote = line[:1]
+    if quote in {'"', "'"}:  # a docstring, or a comment of Vim or Visual Basic: it does not end
+        return line.startswith(quote * 3) or quote not in line[1:]
+    return not quote.isalnum() or line.startswith(("rem ", "dnl "))
 
 
 def _is_minified(name: str, text: str, language: Language | None, max_mean: int) -> bool:

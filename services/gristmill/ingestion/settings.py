@@ -21,3 +21,12 @@ class IngestionSettings:
 
     drop_generated: bool = True
     """Whether files that say of themselves that a program wrote them are dropped."""
+
+    archive_max_ratio: int = 200
+    """How many times its own size an archive may unpack to before the rest is `archive_limit`."""
+
+    archive_free_bytes: int = 64 << 20
+    """Bytes that any archive may unpack to, however small it is."""
+
+    archive_free_members: int = 20_000
+    """Members that any archive may have; a larger one may have one more for each 128 bytes."""

@@ -5,16 +5,18 @@ and one record more, for the archive itself, that says what was wrong with the r
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
 import os
+import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -26,11 +28,14 @@ TAR_SUFFIXES = (
     ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2",
 )  # fmt: skip
 _MAX_WINDOW_BYTES = 128 << 20  # zstd and xz may ask for this much memory, as `xz -9` (65 MiB) does
-_MAX_HEADER_BYTES = 16 << 20  # a tar header or zip directory; 16 MiB lists about 200,000 members
+_MAX_DIRECTORY_BYTES = 16 << 20  # of a zip; 16 MiB lists about 200,000 members
+_MAX_HEADERS_BYTES = 1 << 20  # long names, pax records and maps before one member of a tar (as Go)
+_MAX_SPARSE_PARTS = 100  # tarfile's work on a sparse member grows with the square of its parts
 _STEP_BYTES = 256 << 10
 
 _ARCHIVE_ERRORS = (
     OSError, EOFError, ValueError, RecursionError, MemoryError, NotImplementedError, RuntimeError,
+    LookupError, ArithmeticError, struct.error,
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError,
 )  # fmt: skip
 
@@ -91,26 +96,29 @@ def read_members(location: bytes, limits: ArchiveLimits) -> Iterator[Member]:
     Never raises for a bad archive: the last member then has no name and says why.
     """
     try:
-        descriptor = os.open(location, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with closing(os.fdopen(descriptor, "rb")) as file:
+        with open(location, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 yield Member(name=None, size_bytes=0, fault=Reason.NOT_A_FILE)
                 return
             read = _read_zip if location.lower().endswith(b".zip") else _read_tar
             yield from _within(read(file, location, status.st_size, limits), status.st_size, limits)
-    except _LimitReachedError as error:
-        yield Member(name=None, size_bytes=0, fault=Reason.ARCHIVE_LIMIT, detail=str(error))
-    except _ARCHIVE_ERRORS as error:
-        yield _broken(error)
+    except (_LimitReachedError, *_ARCHIVE_ERRORS) as error:
+        fault, detail = _explained(error)
+        yield Member(name=None, size_bytes=0, fault=fault, detail=detail[:200])
 
 
-def _broken(error: BaseException) -> Member:
+def _open(location: str, flags: int) -> int:
+    return os.open(location, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _explained(error: Exception) -> tuple[Reason, str]:
+    if isinstance(error, _LimitReachedError):
+        return Reason.ARCHIVE_LIMIT, str(error)
     if isinstance(error, MemoryError) or "emory" in str(error):
-        detail = "unpacking it takes more memory than is allowed"
-        return Member(name=None, size_bytes=0, fault=Reason.ARCHIVE_LIMIT, detail=detail)
-    detail = str(error).lower() or type(error).__name__
-    return Member(name=None, size_bytes=0, fault=Reason.UNREADABLE, detail=detail[:200])
+        return Reason.ARCHIVE_LIMIT, "unpacking it takes more memory than is allowed"
+    odd = isinstance(error, OSError) and error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}
+    return Reason.NOT_A_FILE if odd else Reason.UNREADABLE, str(error).lower() or repr(error)
 
 
 def _within(members: Iterator[Member], size: int, limits: ArchiveLimits) -> Iterator[Member]:
@@ -132,30 +140,39 @@ def _read_tar(
     file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
 ) -> Iterator[Member]:
     stream = _ForwardStream(_decompressed(file, location.lower()), limits.bytes_allowed(size))
-    with tarfile.open(
-        fileobj=stream,
-        mode="r:",
-        encoding="utf-8",
-        errors="surrogateescape",
-    ) as tar:
+    with tarfile.open(None, "r:", stream, encoding="utf-8", errors="surrogateescape") as tar:
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # else it remembers every member
+            tar.pax_headers = {}  # and copy all global headers for each
             if not info.isdir():
                 yield _tar_member(tar, info, stream, limits)
-    # tarfile takes a broken header in the middle for the end; a true end is zeros or nothing.
+            stream.expect_headers(_MAX_HEADERS_BYTES)
+    # tarfile takes a broken header in the middle, and a stream that breaks off, for the end.
     if stream.last_block.strip(b"\0"):
         raise tarfile.ReadError("a broken header in the middle of the archive")
+    if not stream.last_block:
+        raise EOFError("the archive breaks off before its end mark")
+    if not stream.only_zeros_follow():
+        raise tarfile.ReadError("something follows the end mark of the archive")
 
 
 def _tar_member(
     tar: tarfile.TarFile, info: tarfile.TarInfo, stream: "_ForwardStream", limits: ArchiveLimits
 ) -> Member:
     name = info.name.removeprefix("./")
+    if info.size < 0:
+        raise tarfile.ReadError("a member of negative size")
     if not info.isreg() or _unsafe(name):
         return Member(name=name, size_bytes=0, fault=Reason.UNSAFE_MEMBER, detail=_tar_type(info))
     if info.size > limits.max_member_bytes:
         return Member(name=name, size_bytes=info.size, fault=Reason.TOO_LARGE)
     if info.issparse():
+        parts: list[tuple[int, int]] = info.sparse  # type: ignore[assignment]  # typed as bytes
+        if len(parts) > _MAX_SPARSE_PARTS:
+            detail = "a sparse file in too many parts"
+            return Member(name=name, size_bytes=info.size, fault=Reason.UNREADABLE, detail=detail)
+        stream.count(info.size)
+        stream.expect_headers(info.size)
         sparse = tar.extractfile(info)
         content = sparse.read(info.size) if sparse else b""
     else:
@@ -203,9 +220,11 @@ class _XzReader(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]  # RawIOBase leaves its type open
         while True:
             if self._xz.eof:  # streams may follow one another, with zero padding between
-                rest = (self._xz.unused_data or self._file.read(_STEP_BYTES)).lstrip(b"\0")
-                if not rest:
-                    return 0
+                rest = self._xz.unused_data.lstrip(b"\0")
+                while not rest:
+                    if not (more := self._file.read(_STEP_BYTES)):
+                        return 0
+                    rest = more.lstrip(b"\0")
                 self._new_stream()
                 self._input = rest
             elif self._xz.needs_input and not self._input:
@@ -225,7 +244,10 @@ class _ForwardStream(io.RawIOBase):
     def __init__(self, stream: "_Stream", allowed: int) -> None:
         self._stream = stream
         self._allowed = allowed
+        self._given = 0
         self._at = 0
+        self._headers_left = _MAX_HEADERS_BYTES
+        self._extension = b""  # the type of the header whose own data the next read takes
         self.last_block = b""
 
     def readable(self) -> bool:
@@ -242,16 +264,28 @@ class _ForwardStream(io.RawIOBase):
                 break
         return self._at
 
+    def expect_headers(self, num_bytes: int) -> None:
+        """Set how many bytes tarfile may read by itself from here on."""
+        self._headers_left = num_bytes
+
     def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > _MAX_HEADER_BYTES:
-            raise _LimitReachedError("a header of more than 16 MiB")
-        self.last_block = self.read_all(size)
-        return self.last_block
+        """Give tarfile what it asks for: a header, or the data of one that extends the next."""
+        if size < 0 or size > self._headers_left:
+            raise _LimitReachedError("headers of more than 1 MiB before one member")
+        self._headers_left -= size  # also at the end, where tarfile may ask for ever
+        data = self.last_block = self.read_all(size)
+        if self._extension:
+            if self._extension in _PAX_TYPES:
+                _check_pax(data)
+            self._extension = b""
+        elif len(data) == tarfile.BLOCKSIZE and data[156:157] in _EXTENSION_TYPES:
+            self._extension = data[156:157]
+        return data
 
     def read_all(self, size: int) -> bytes:
         """Return `size` bytes, fewer only at the end."""
         parts = []
-        while size and (part := self._take(min(size, _STEP_BYTES))):
+        while size > 0 and (part := self._take(min(size, _STEP_BYTES))):
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
@@ -259,9 +293,39 @@ class _ForwardStream(io.RawIOBase):
     def _take(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._at += len(data)
-        if self._at > self._allowed:
-            raise _LimitReachedError(f"unpacks to more than {self._allowed >> 20:,} MiB")
+        self.count(len(data))
         return data
+
+    def count(self, num_bytes: int) -> None:
+        """Count bytes that the archive unpacks to."""
+        self._given += num_bytes
+        if self._given > self._allowed:
+            raise _LimitReachedError(f"unpacks to more than {self._allowed >> 20:,} MiB")
+
+    def only_zeros_follow(self) -> bool:
+        """Read on to the end, where checksums stand, and tell whether anything is there."""
+        while data := self._take(_STEP_BYTES):
+            if data.strip(b"\0"):
+                return False
+        return True
+
+
+_PAX_TYPES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+_EXTENSION_TYPES = (*_PAX_TYPES, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_MANY_DIGITS = re.compile(rb"[0-9]{64}")
+
+
+def _check_pax(data: bytes) -> None:
+    """Refuse what takes tarfile the square of its length, in time or memory (CVE-2024-6232)."""
+    at = 0
+    while at < len(data) and data[at]:
+        length = data[at : at + 10].partition(b" ")[0]
+        end = at + int(length) if length.isdigit() else 0
+        if end <= at or data[end - 1 : end] != b"\n" or data.find(b"=", at, end) < 0:
+            raise tarfile.ReadError("a broken pax header")
+        at = end
+    if _MANY_DIGITS.search(data):
+        raise tarfile.ReadError("a pax header with a number of more than 63 digits")
 
 
 # --- zip ------------------------------------------------------------------------------------------
@@ -273,45 +337,64 @@ class _CappedFile(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
             size = max(0, os.fstat(self.fileno()).st_size - self.tell())
-        if size > _MAX_HEADER_BYTES:
+        if size > _MAX_DIRECTORY_BYTES:
             raise _LimitReachedError("a zip directory of more than 16 MiB")
         return super().read(size)
 
 
 def _read_zip(
-    file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
+    file: IO[bytes], _location: bytes, size: int, limits: ArchiveLimits
 ) -> Iterator[Member]:
-    del location
     allowed = limits.bytes_allowed(size)
     given = 0
     raw = io.FileIO(file.fileno(), "rb", closefd=False)
     with _CappedFile(raw) as capped, zipfile.ZipFile(capped) as archive:
         for info in archive.infolist():
-            if info.is_dir():
+            if info.is_dir() and not info.file_size:
                 continue
-            member = _zip_member(archive, info, limits)
-            given += len(member.content or b"")
-            if given > allowed:
-                raise _LimitReachedError(f"unpacks to more than {allowed >> 20:,} MiB")
+            member = _unread_zip_member(info, limits)
+            if member is None:
+                given += info.file_size  # before it is read: a broken member costs as much
+                if given > allowed:
+                    raise _LimitReachedError(f"unpacks to more than {allowed >> 20:,} MiB")
+                member = _zip_member(archive, info)
             yield member
+        # zipfile takes an entry that reaches beyond the directory for the last one.
+        if _num_announced(capped) not in (len(archive.infolist()) & 0xFFFF, 0xFFFF):
+            raise zipfile.BadZipFile("its directory does not list as many members as it says")
 
 
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: ArchiveLimits) -> Member:
-    name = info.filename
+def _num_announced(file: IO[bytes]) -> int:
+    """Return the members that the record at the end of a zip announces, modulo 65,536."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 16) - 22))
+    tail = file.read()
+    return int(struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)[0])
+
+
+def _unread_zip_member(info: zipfile.ZipInfo, limits: ArchiveLimits) -> Member | None:
+    """Return the record of a member that must not be read, None for one to read."""
+    name, size = info.filename, info.file_size
     mode = info.external_attr >> 16
     if _unsafe(name) or (stat.S_IFMT(mode) not in (0, stat.S_IFREG)):
         detail = "a link" if stat.S_ISLNK(mode) else "a name that points outside the archive"
         return Member(name=name, size_bytes=0, fault=Reason.UNSAFE_MEMBER, detail=detail)
-    if info.file_size > limits.max_member_bytes:
-        return Member(name=name, size_bytes=info.file_size, fault=Reason.TOO_LARGE)
+    if size > limits.max_member_bytes:
+        return Member(name=name, size_bytes=size, fault=Reason.TOO_LARGE)
     if info.flag_bits & 1:
-        return Member(
-            name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail="encrypted"
-        )
+        return Member(name=name, size_bytes=size, fault=Reason.UNREADABLE, detail="encrypted")
+    # zipfile unpacks the other methods without a limit: 4 KiB of bzip2 may hold 80 MiB.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        fault, detail = Reason.UNREADABLE, "neither stored nor deflated"
+        return Member(name=name, size_bytes=size, fault=fault, detail=detail)
+    return None
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     try:
         with archive.open(info) as stream:
-            content = stream.read(limits.max_member_bytes + 1)
+            content = stream.read(info.file_size + 1)  # one more: at the end the checksum is tested
     except _ARCHIVE_ERRORS as error:
+        fault, size = Reason.UNREADABLE, info.file_size
         detail = str(error).lower()[:200]
-        return Member(name=name, size_bytes=info.file_size, fault=Reason.UNREADABLE, detail=detail)
-    return Member(name=name, size_bytes=len(content), content=content)
+        return Member(name=info.filename, size_bytes=size, fault=fault, detail=detail)
+    return Member(name=info.filename, size_bytes=len(content), content=content)

@@ -12,7 +12,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -20,6 +19,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from gristmill.runtime.adapters.iceberg_schemas import SEQUENCE, TABLES, TableDefinition
@@ -45,10 +45,12 @@ _PROPERTIES = {
 def local_catalog(directory: str) -> Catalog:
     """Return the catalog of a local run: SQLite and files under `directory`."""
     root = os.path.abspath(directory)
+    # pyiceberg takes what follows # or ? in an address off, and never decodes %: a plain path then.
+    scheme = "" if "#" in root or "?" in root else "file://"
     return SqlCatalog(
         "gristmill",
-        uri=f"sqlite:///{root}/catalog.db",
-        warehouse=f"file://{root}/warehouse",
+        uri=URL.create("sqlite", database=f"{root}/catalog.db").render_as_string(),
+        warehouse=f"{scheme}{root}/warehouse",
     )
 
 
@@ -215,7 +217,7 @@ def _data_files(table: Table) -> Iterator[str]:
 
 
 def _local_path(location: str) -> str:
-    return unquote(urlparse(location).path) if "://" in location else location
+    return location.removeprefix("file://")
 
 
 @contextmanager

@@ -192,13 +192,22 @@ def _glob(pattern: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:
     root = root or (b"/" if pattern.startswith(b"/") else b".")
     items: dict[bytes, _Item] = {}
     for match in matches:
+        if _is_skipped(match, selection):
+            continue
         relative = os.path.relpath(match, root)
+        relative = b"" if relative == b"." else relative  # `**` matches the root too
         if os.path.isdir(match) and not os.path.islink(match):
             found = list(_walk(root, relative, selection))
         else:
             found = [_item(match, relative, open_archives=selection.open_archives)]
         items.update((item.path, item) for item in found)
     return root, list(items.values())
+
+
+def _is_skipped(match: bytes, selection: Selection) -> bool:
+    # The link itself stands where it stands, whatever it points at.
+    real = os.path.join(os.path.realpath(os.path.dirname(match)), os.path.basename(match))
+    return any(real == one or real.startswith(one + b"/") for one in selection.skip)
 
 
 def _walk(root: bytes, start: bytes, selection: Selection) -> Iterator[_Item]:

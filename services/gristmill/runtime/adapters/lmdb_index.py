@@ -10,6 +10,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import lmdb
@@ -24,6 +25,11 @@ _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
 _KINDS = tuple(Kind)
 # One kept document: id, content hash, number of its kind, number of its source, offset.
 _RECORD = struct.Struct("<16s32sBIQ")
+# What LMDB and unpacking raise where a store is damaged; ValueError: JSON and text that are none.
+_UNREADABLE = (
+    lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError,
+    ValueError, LookupError, struct.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +54,24 @@ class LmdbIndex:
         making.
         """
         self._path = path
-        os.makedirs(path, exist_ok=True)
-        try:
-            self._environment = lmdb.open(path, map_size=map_bytes, max_dbs=3, readahead=False)
-            self._log = self._environment.open_db(b"log")
-            self._sources = self._environment.open_db(b"sources")
-            self._meta = self._environment.open_db(b"meta")
-        except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
-            raise _needs_rebuild(path, f"cannot be read ({error})") from error
-        except (lmdb.Error, OSError) as error:
-            raise _full_or_broken(error, path) from error
         self._claims = ExactClaims()
         self._source_numbers: dict[str, int] = {}
         self._watermarks: dict[str, int] = {}
         try:
+            os.makedirs(path, exist_ok=True)
+            self._environment = lmdb.open(path, map_size=map_bytes, max_dbs=3, readahead=False)
+        except _UNREADABLE as error:
+            raise _needs_rebuild(path, f"cannot be read ({error})") from error
+        except (lmdb.Error, OSError) as error:
+            raise _full_or_broken(error, path) from error
+        try:
+            self._log = self._environment.open_db(b"log")
+            self._sources = self._environment.open_db(b"sources")
+            self._meta = self._environment.open_db(b"meta")
             self._adopt(table)
+        except _UNREADABLE as error:
+            self.close()
+            raise _needs_rebuild(path, f"cannot be read ({error})") from error
         except (lmdb.Error, OSError) as error:
             self.close()
             raise _full_or_broken(error, path) from error
@@ -92,6 +101,29 @@ class LmdbIndex:
     def watermarks(self) -> Mapping[str, int]:
         """Return, per source, the offset after the last position decided."""
         return dict(self._watermarks)
+
+    def release(self, written: AbstractSet[str], current: AbstractSet[str]) -> None:
+        """Give up the claims of documents that were not written, `current` sources apart.
+
+        In a current source, where a rerun goes on, they must stand as they did before.
+        """
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for number, records in list(_items(transaction, self._log)):
+                    owners = list(self._unpack(records))
+                    kept = [
+                        owner
+                        for owner in owners
+                        if owner.document_id in written or owner.position.source in current
+                    ]
+                    if len(kept) < len(owners):
+                        packed = b"".join(self._pack(owner, transaction) for owner in kept)
+                        transaction.put(number, packed, db=self._log)
+                claims = ExactClaims()
+                claims.load(self._owners(transaction))
+        except (lmdb.Error, OSError) as error:
+            raise _full_or_broken(error, self._path) from error
+        self._claims = claims
 
     def close(self) -> None:
         """Release the store."""

@@ -73,6 +73,8 @@ def pass_through(
 def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outcome:
     try:
         (outcome,) = stage.process([record])
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"a stage answered with {type(outcome).__name__}")
     except MemoryError:
         return Drop(Reason.PARSER_LIMIT, Evidence(detail="out of memory"))
     except Poison as error:

@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -39,7 +40,7 @@ class _Worker:
 
     def __init__(self, command: Sequence[str], setup: object) -> None:
         ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile() as page, theirs:
+        with tempfile.TemporaryFile() as page, theirs, ours:
             page.truncate(mmap.PAGESIZE)
             self.marks = mmap.mmap(page.fileno(), mmap.PAGESIZE)
             MARK.pack_into(self.marks, 0, NO_RECORD, 0)
@@ -49,8 +50,9 @@ class _Worker:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
             )
-        self.connection = Connection(ours.detach())
-        self.connection.send(setup)
+            self.connection = Connection(ours.detach())
+        with suppress(BrokenPipeError, ConnectionResetError):  # dead already: its task will tell
+            self.connection.send(setup)
 
     def close(self, *, kill: bool) -> int:
         """End the process and return its exit status."""
@@ -108,7 +110,7 @@ class WorkerPool:
                 continue
             try:
                 job.future.set_result(self._run(slot, -job.priority[0], job.records))
-            except GristmillError as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must learn it
                 job.future.set_exception(error)
         if (worker := self._workers.pop(slot, None)) is not None:
             worker.close(kill=True)
@@ -118,6 +120,8 @@ class WorkerPool:
         deaths: Counter[int] = Counter()
         while True:
             worker = self._workers.get(slot) or self._start(slot)
+            if self._closing.is_set():  # close() may have looked before this worker was there
+                worker.process.kill()
             try:
                 worker.connection.send(Task(segment, records, condemned))
                 answer = worker.connection.recv()
@@ -134,7 +138,10 @@ class WorkerPool:
             return passages
 
     def _start(self, slot: int) -> _Worker:
-        worker = self._workers[slot] = _Worker(self._command, self._setup)
+        try:
+            worker = self._workers[slot] = _Worker(self._command, self._setup)
+        except OSError as error:
+            raise Fatal(f"a worker process cannot be started: {error}") from error
         return worker
 
     def _blame(

@@ -43,12 +43,6 @@ class RunnerSettings:
     commit_seconds: float = 60.0
     """Seconds after which the tables are written even if there is little to write."""
 
-    document_cpu_seconds: float = 4.0
-    """CPU seconds that one document may use in a worker; the slowest real files need about 0.6."""
-
-    worker_memory_bytes: int = 448 << 20
-    """Memory that one worker may allocate; a document that needs more is a `parser_limit`."""
-
     max_dead_share: float = 0.05
     """Share of documents that may break a stage before the run stops: beyond, it is an outage."""
 

@@ -9,23 +9,28 @@ import resource
 import signal
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from gristmill.runtime.engine.passage import NamedStage, Passage, Record, pass_through
-from gristmill.runtime.model import Document, GristmillError
+from gristmill.runtime.model import Document, GristmillError, Reason
 from gristmill.runtime.ports import Entry, ReadEntry
 
 MARK = struct.Struct("=iI")  # record in the chunk (-1: none yet), stage in the segment
 NO_RECORD = -1
+READING = (1 << 32) - 1  # in place of a stage while a record is read
+_CANNOT_BE_READ = "a worker process cannot read it within its limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one record may use. CPU seconds count user and system time of the worker."""
+    """What one document may use before it is dropped as `parser_limit`."""
 
-    cpu_seconds: float
-    memory_bytes: int
+    cpu_seconds: float = 4.0
+    """CPU seconds, user and system, in all stages of a worker; the slowest real files need 0.6."""
+
+    memory_bytes: int = 448 << 20
+    """Memory that a worker process may allocate; a real file of 1 MiB needs some 60 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +81,20 @@ def _work(task: Task, toolbox: Toolbox, marks: mmap.mmap, limits: Limits) -> lis
         def mark(stage: int, number: int = number) -> None:
             MARK.pack_into(marks, 0, number, stage)
 
-        mark(0)
+        mark(READING)
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
-        item: Record = toolbox.read(record) if isinstance(record, Entry) else record
         condemned_at = task.condemned.get(number)
+        item = _read(record, toolbox, condemned_at) if isinstance(record, Entry) else record
         passages.append(pass_through(stages, item, mark=mark, condemned_at=condemned_at))
     signal.setitimer(signal.ITIMER_PROF, 0)
     MARK.pack_into(marks, 0, NO_RECORD, 0)
     return passages
+
+
+def _read(entry: Entry, toolbox: Toolbox, condemned_at: int | None) -> Record:
+    if condemned_at == READING:
+        entry = replace(entry, fault=Reason.PARSER_LIMIT, detail=_CANNOT_BE_READ)
+    return toolbox.read(entry)
 
 
 def _limit_memory(memory_bytes: int) -> None:
