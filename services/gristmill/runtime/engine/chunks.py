@@ -39,8 +39,9 @@ def cut(sources: Sequence[Source], starts: Mapping[str, int], limit: int | None)
         if name not in seen and start < source.end():
             for chunk in _cut_one(source, start, limit):
                 chunk.listed_bytes += listed
+                taken = len(chunk.entries)  # whoever has the chunk may empty it
                 yield chunk
-                limit = None if limit is None else limit - len(chunk.entries)
+                limit = None if limit is None else limit - taken
         seen.add(name)
         listed += source.listing.total_bytes
         if limit == 0:

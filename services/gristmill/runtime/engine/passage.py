@@ -72,9 +72,7 @@ def pass_through(
 
 def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outcome:
     try:
-        (outcome,) = stage.process([record])
-        if not isinstance(outcome, Outcome):
-            raise TypeError(f"a stage answered with {type(outcome).__name__}")
+        outcome = _only(stage.process([record]))
     except MemoryError:
         return Drop(Reason.PARSER_LIMIT, Evidence(detail="out of memory"))
     except Poison as error:
@@ -85,4 +83,11 @@ def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outco
         where = f"{name}: {record.origin.repository} {record.origin.path!r}"
         passage.failures.append(f"{where}\n{traceback.format_exc()}")
         return Reject(Reason.UNHANDLED, Evidence(detail=f"{type(error).__name__}: {error}"[:300]))
+    return outcome
+
+
+def _only(outcomes: Sequence[Outcome]) -> Outcome:
+    (outcome,) = outcomes
+    if not isinstance(outcome, Outcome):  # a user's stage may answer anything
+        raise TypeError(f"a stage answered with {type(outcome).__name__}")
     return outcome
