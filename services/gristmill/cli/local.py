@@ -1,5 +1,6 @@
 """Putting a local run together: sources, stages, workers, index, tables."""
 
+import errno
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from gristmill.runtime.adapters.settings import Settings, load_settings
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.runner import LocalRunner, RunnerSettings, RunReport
 from gristmill.runtime.engine.worker import Limits
-from gristmill.runtime.model import PAPER_ROUTES, ROUTES, BadInput, Kind, route_with
+from gristmill.runtime.model import PAPER_ROUTES, ROUTES, BadInput, Fatal, Kind, route_with
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.model.routes import Route
 from gristmill.runtime.ports import Progress, StagePlugin
@@ -128,7 +129,34 @@ class RunResult:
 
 def run(request: RunRequest, plan: Plan, progress: Progress) -> RunResult:
     """Take the plan's sources through its route into the request's directory."""
-    directory = RunDirectory.create(request.out)
+    with _full_disk_explained(request.out):
+        return _run_in(RunDirectory.create(request.out), request, plan, progress)
+
+
+_ADVICE = "make room and run the same command again: it goes on where it stopped"
+
+
+@contextmanager
+def _full_disk_explained(out: str) -> Iterator[None]:
+    """Turn a full disk into one clear line, whoever met it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Fatal(f"the disk is full: {out} could not be written; {_ADVICE}") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+            why = (error.strerror or str(error)).lower()
+            raise BadInput(f"cannot write to {out}: {why}") from error
+        raise
+    except Fatal as error:
+        if "the disk is full" not in str(error):
+            raise
+        raise Fatal(f"{error}; {_ADVICE}") from error
+
+
+def _run_in(
+    directory: RunDirectory, request: RunRequest, plan: Plan, progress: Progress
+) -> RunResult:
     with directory.writing():
         tables = IcebergTables(local_catalog(directory.path), settings_fingerprint=_print(plan))
         tables.create()

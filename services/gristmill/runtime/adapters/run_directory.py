@@ -54,8 +54,14 @@ class RunDirectory:
         """Open a directory, or make it when it is missing or empty."""
         about = os.path.join(path, _ABOUT)
         if not os.path.exists(about):
-            os.makedirs(path, exist_ok=True)
-            if not os.path.isdir(path) or set(os.listdir(path)) - {"lock"}:
+            try:
+                os.makedirs(path, exist_ok=True)
+                present = set(os.listdir(path))
+            except FileExistsError as error:
+                raise BadInput(f"{path} is not a directory") from error
+            except OSError as error:
+                raise BadInput(f"{path} cannot be made: {error.strerror}") from error
+            if present - {"lock", f"{_ABOUT}.new"}:  # what a run killed at its start leaves
                 raise BadInput(f"{path} exists and is not the output of a gristmill run")
             _write_atomically(about, json.dumps({"schema": SCHEMA_VERSION}).encode())
         return cls(path)

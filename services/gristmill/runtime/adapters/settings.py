@@ -114,13 +114,17 @@ def _checked(section: str, kind: type, given: _Given) -> object:
         checked: object = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        origin = given[section, name][1]
-        raise BadInput(f"{origin}: {section}.{name}: {first['msg'].lower()}") from error
-    for field in fields(kind):
-        value = getattr(checked, field.name)
-        if isinstance(value, int | float) and value < 0:
-            raise BadInput(f"{given[section, field.name][1]}: {section}.{field.name} is negative")
+        # No field is named where the section's own check refused, no origin where one is missing.
+        name = str(first["loc"][0]) if first["loc"] else ""
+        _, origin = given.get((section, name), (None, "settings"))
+        where = f"{section}.{name}" if name else section
+        raise BadInput(f"{origin}: {where}: {first['msg'].lower()}") from error
+    for name, value in values.items():
+        origin, taken = given[section, name][1], getattr(checked, name)
+        if isinstance(value, bool) and not isinstance(taken, bool):  # pydantic takes true for 1
+            raise BadInput(f"{origin}: {section}.{name}: true and false are not values of it")
+        if isinstance(taken, int | float) and not taken >= 0:  # negative, or not a number
+            raise BadInput(f"{origin}: {section}.{name} is negative or not a number")
     return checked
 
 
