@@ -43,6 +43,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, layers, protos, spelling, generated files up 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks deploy examples/demo.py
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
 	$(BIN)/codespell

@@ -10,8 +10,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from process_tree import run_measured
 
@@ -22,14 +25,27 @@ from gristmill.runtime.adapters.files import reader
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.listing import Selection
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
-from gristmill.runtime.model import Document, FileText, Keep
+from gristmill.runtime.model import Decision, Document, FileText, Keep, RawFile
 from gristmill.runtime.model.decision import decision_on
 from gristmill.runtime.model.languages import language_of_path
-from gristmill.runtime.ports import Batch, Entry, Span
+from gristmill.runtime.ports import Batch, Entry, ReadEntry, Span
 from gristmill.shards.writer import TableWriter
 from gristmill.syntax.parse import parser_for
 
 _BATCH = 1000
+_COMMIT_BYTES = 48 << 20
+
+
+T = TypeVar("T")
+
+
+class Sized(Protocol):
+    """Whatever has a size."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes."""
+        ...
 
 
 class Meter:
@@ -40,14 +56,17 @@ class Meter:
         self.documents: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
 
-    def run(self, stage: str, records: Sequence[Any], work: Callable[[], Any]) -> Any:
-        """Do the work and count it for the stage."""
+    def run(self, stage: str, work: Callable[[], T]) -> T:
+        """Do the work and count its CPU seconds for the stage."""
         began = time.process_time()
         result = work()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - began
+        return result
+
+    def count(self, stage: str, records: Sequence[Sized]) -> None:
+        """Count records for the stage."""
         self.documents[stage] = self.documents.get(stage, 0) + len(records)
         self.sizes[stage] = self.sizes.get(stage, 0) + sum(r.size_bytes for r in records)
-        return result
 
 
 def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
@@ -68,25 +87,29 @@ def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
     built["dedup"] = dedup(section["dedup"], index)
     read = reader(section["ingestion"].max_file_bytes)
     entries = plan.sources[0].entries(0)
-    at, pending, decisions = 0, [], []
-    while batch := meter.run("source", (), lambda: _take(entries, _BATCH)):
-        _count(meter, "source", batch)
-        records = meter.run("read", batch, lambda: [read(entry) for entry in batch])
+    at = 0
+    pending: list[Document] = []
+    decisions: list[Decision] = []
+    while batch := meter.run("source", partial(_take, entries)):
+        meter.count("source", batch)
+        records: list[Any] = meter.run("read", partial(_read, read, batch))
+        meter.count("read", records)
         for name, stage in built.items():
-            outcomes = meter.run(name, records, lambda: stage.process(records))
+            outcomes = meter.run(name, partial(stage.process, records))
+            meter.count(name, records)
             decisions += [
                 decision_on(record, outcome, stage=name, version=stage.version)
                 for record, outcome in zip(records, outcomes, strict=True)
             ]
-            if name == "ingestion":
-                _bare_parse(meter, [o.document for o in outcomes if isinstance(o, Keep)])
             records = [o.document for o in outcomes if isinstance(o, Keep)]
+            if name == "ingestion":
+                _bare_parse(meter, records)
         pending += records
         end = batch[-1].position.offset + 1
-        if sum(document.size_bytes for document in pending) > 48 << 20:
-            _write(meter, writer, plan, at, end, pending, decisions)
+        if sum(document.size_bytes for document in pending) > _COMMIT_BYTES:
+            _write(meter, writer, _Part(plan, at, end, pending, decisions))
             at, pending, decisions = end, [], []
-    _write(meter, writer, plan, at, plan.sources[0].end(), pending, decisions)
+    _write(meter, writer, _Part(plan, at, plan.sources[0].end(), pending, decisions))
     index.close()
     return {
         name: {
@@ -100,13 +123,12 @@ def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
     }
 
 
-def _take(entries: Any, count: int) -> list[Entry]:
-    return [entry for entry, _ in zip(entries, range(count), strict=False)]
+def _take(entries: Iterator[Entry]) -> list[Entry]:
+    return list(islice(entries, _BATCH))
 
 
-def _count(meter: Meter, stage: str, batch: Sequence[Entry]) -> None:
-    meter.documents[stage] += len(batch)
-    meter.sizes[stage] += sum(entry.size_bytes for entry in batch)
+def _read(read: ReadEntry, batch: Sequence[Entry]) -> list[RawFile]:
+    return [read(entry) for entry in batch]
 
 
 def _bare_parse(meter: Meter, documents: Sequence[Document]) -> None:
@@ -115,24 +137,28 @@ def _bare_parse(meter: Meter, documents: Sequence[Document]) -> None:
     for document in documents:
         language = language_of_path(document.origin.path)
         if language is not None and language.grammar is not None:
-            assert isinstance(document.body, FileText)
+            assert isinstance(document.body, FileText), "files alone are listed"
             ready.append((parser_for(language.grammar), document.body.content.encode(), document))
-    parsed = [document for _, _, document in ready]
-    meter.run("(bare parse)", parsed, lambda: [p.parse(t).root_node.has_error for p, t, _ in ready])
+    meter.run("(bare parse)", lambda: [p.parse(t).root_node.has_error for p, t, _ in ready])
+    meter.count("(bare parse)", [document for _, _, document in ready])
 
 
-def _write(
-    meter: Meter,
-    writer: TableWriter,
-    plan: local.Plan,
-    begin: int,
-    end: int,
-    documents: Sequence[Document],
-    decisions: Sequence[Any],
-) -> None:
-    spans = {plan.sources[0].listing.source: Span(begin, end)}
-    batch = Batch(spans=spans, documents=documents, decisions=decisions)
-    meter.run("shards", documents, lambda: writer.write(batch, SystemClock().now()))
+@dataclass(frozen=True)
+class _Part:
+    """What one commit writes."""
+
+    plan: local.Plan
+    begin: int
+    end: int
+    documents: Sequence[Document]
+    decisions: Sequence[Decision]
+
+
+def _write(meter: Meter, writer: TableWriter, part: _Part) -> None:
+    spans = {part.plan.sources[0].listing.source: Span(part.begin, part.end)}
+    batch = Batch(spans=spans, documents=part.documents, decisions=part.decisions)
+    meter.run("shards", lambda: writer.write(batch, SystemClock().now()))
+    meter.count("shards", part.documents)
 
 
 def bench_runs(source: str, out: str, workers: Sequence[int]) -> dict[str, dict[str, float]]:

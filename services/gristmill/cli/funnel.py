@@ -48,7 +48,7 @@ def _language_lines(summary: Summary) -> Iterator[str]:
     most = max((documents for documents, _ in summary.languages.values()), default=1)
     for name, (documents, kept) in list(summary.languages.items())[:_MOST_LANGUAGES]:
         held = bar(kept / most, _WIDTH)
-        fell = bar((documents - kept) / most, _WIDTH)
+        fell = "·" * round((documents - kept) / most * _WIDTH)
         yield (
             f"  {escape(name):<18} [green]{held}[/green][dim]{fell}[/dim] {kept:,} of {documents:,}"
         )

@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -88,11 +88,8 @@ def plan_run(request: RunRequest) -> Plan:
     plugins = load_plugins()
     settings = load_settings(settings_sections(plugins), request.config)
     routes = PAPER_ROUTES if request.paper_route else ROUTES
-    route = routes[Kind.FILE]
-    for plugin in plugins.values():
-        if Kind.FILE in plugin.kinds and plugin.after:
-            route = route_with(route, plugin.name, after=plugin.after)
-    route = tuple(name for name in route if name in plugins and name != SINK)
+    route = _with_users_stages(routes[Kind.FILE], plugins.values())
+    route = tuple(name for name in route if name in plugins)
     rules = [_rules(name, plugins[name], settings) for name in route]
     rules.append(f"limits.{fingerprint(settings.sections[LIMITS_SECTION])}")
     limits = _archive_limits(settings.sections["ingestion"])
@@ -101,6 +98,23 @@ def plan_run(request: RunRequest) -> Plan:
         for argument in request.sources
     ]
     return Plan(route, plugins, settings, sources)
+
+
+def _with_users_stages(route: Route, plugins: Iterable[StagePlugin]) -> Route:
+    """Return the route with every stage that says where it goes; one may go behind another."""
+    waiting = [p for p in plugins if Kind.FILE in p.kinds and p.name not in route]
+    while waiting:
+        placed = [plugin for plugin in waiting if plugin.after in route]
+        if not placed:
+            first = waiting[0]
+            raise BadInput(
+                f"the stage {first.name!r} goes after {first.after!r}, which is not on the route "
+                + " -> ".join(route)
+            )
+        for plugin in placed:
+            route = route_with(route, plugin.name, after=plugin.after)
+        waiting = [plugin for plugin in waiting if plugin.name not in route]
+    return route
 
 
 def _archive_limits(settings: IngestionSettings) -> ArchiveLimits:
@@ -195,14 +209,16 @@ def open_index(
     What a stage behind dedup dropped, in sources other than these, gives up its claims: it never
     reached a table, so a changed rule must be able to bring it back.
     """
-    files = tables.load("files")
+    positions, ledger = tables.positions("files"), tables.positions("ledger")
+    # Where the ledger is behind, a rerun begins there and claims again what `files` has already.
+    behind = any(ledger.get(source, 0) < offset for source, offset in positions.items())
     table = Table(
-        uuid=str(files.metadata.table_uuid),
-        positions=tables.positions("files"),
-        num_documents=tables.num_rows("files"),
+        uuid=str(tables.load("files").metadata.table_uuid),
+        positions=positions,
+        num_documents=0 if behind else tables.num_rows("files"),
     )
     index = LmdbIndex(directory.index, table)
-    if len(index) > table.num_documents:
+    if not behind and len(index) > table.num_documents:
         written = frozenset(scan(tables, "files", ["document_id"])["document_id"].to_pylist())
         index.release(written, {source.listing.source for source in sources})
     return index

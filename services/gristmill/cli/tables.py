@@ -11,7 +11,7 @@ def command(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="The output of a run.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show the tables of a directory: rows, files, bytes, snapshot, how far each source is done.
+    """Show the tables of a directory; --json adds how far each source is taken in.
 
     Example: gristmill tables corpus
     """

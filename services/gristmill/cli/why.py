@@ -146,17 +146,11 @@ def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
         groups.setdefault((row["position_source"], row["position_offset"], row["path"]), []).append(
             row
         )
-    ordered = [_Delivery(sorted(group, key=_stage_order)) for group in groups.values()]
+    # A delivery's rows are written in one commit, in the order of its route, and read back so.
+    ordered = [_Delivery(group) for group in groups.values()]
     return sorted(
         ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"])
     )
-
-
-def _stage_order(row: Row) -> tuple[int, int]:
-    """Order by the route: a stage that ends the way comes last, the first is ingestion."""
-    order = ("ingestion", "relevance", "syntax", "dedup", "quality", "shards")
-    ended = row["outcome"] not in {"keep", "split"}
-    return (ended, order.index(row["stage"]) if row["stage"] in order else len(order) - 2)
 
 
 def _print(delivery: _Delivery) -> None:

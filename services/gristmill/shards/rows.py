@@ -48,7 +48,7 @@ def _file_row(document: Document) -> tuple[Any, ...]:
         origin.revision or None,
         annotations.language or None,
         origin.licence or None,
-        annotations.syntax.error_share if annotations.syntax else None,
+        annotations.syntax.checked_share if annotations.syntax else None,
         annotations.score,
         annotations.scorer or None,
         annotations.tokens,

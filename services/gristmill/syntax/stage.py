@@ -13,15 +13,13 @@ from gristmill.runtime.model import (
     Reason,
     Syntax,
 )
+from gristmill.runtime.model.document import UNCHECKED
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.model.languages import Language, language_of_path
 from gristmill.runtime.ports import StagePlugin
 from gristmill.syntax.budgets import VERSION, budget_for
 from gristmill.syntax.parse import error_share
 from gristmill.syntax.settings import SyntaxSettings
-
-UNCHECKED = "unchecked"
-"""The checker of a language for which no grammar exists: such files pass."""
 
 
 class SyntaxStage:

@@ -99,8 +99,7 @@ def read_members(location: bytes, limits: ArchiveLimits) -> Iterator[Member]:
         with open(location, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                yield Member(name=None, size_bytes=0, fault=Reason.NOT_A_FILE)
-                return
+                raise OSError(errno.ENXIO, "not a regular file")
             read = _read_zip if location.lower().endswith(b".zip") else _read_tar
             yield from _within(read(file, location, status.st_size, limits), status.st_size, limits)
     except (_LimitReachedError, *_ARCHIVE_ERRORS) as error:
@@ -346,7 +345,7 @@ def _read_zip(
     file: IO[bytes], _location: bytes, size: int, limits: ArchiveLimits
 ) -> Iterator[Member]:
     allowed = limits.bytes_allowed(size)
-    given = 0
+    given = packed = 0
     raw = io.FileIO(file.fileno(), "rb", closefd=False)
     with _CappedFile(raw) as capped, zipfile.ZipFile(capped) as archive:
         for info in archive.infolist():
@@ -357,6 +356,8 @@ def _read_zip(
                 given += info.file_size  # before it is read: a broken member costs as much
                 if given > allowed:
                     raise _LimitReachedError(f"unpacks to more than {allowed >> 20:,} MiB")
+                if (packed := packed + info.compress_size) > size:
+                    raise _LimitReachedError("its members share bytes")
                 member = _zip_member(archive, info)
             yield member
         # zipfile takes an entry that reaches beyond the directory for the last one.
@@ -394,7 +395,6 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
         with archive.open(info) as stream:
             content = stream.read(info.file_size + 1)  # one more: at the end the checksum is tested
     except _ARCHIVE_ERRORS as error:
-        fault, size = Reason.UNREADABLE, info.file_size
-        detail = str(error).lower()[:200]
+        fault, size, detail = Reason.UNREADABLE, info.file_size, str(error).lower()[:200]
         return Member(name=info.filename, size_bytes=size, fault=fault, detail=detail)
     return Member(name=info.filename, size_bytes=len(content), content=content)

@@ -68,7 +68,7 @@ class LocalSource:
         self._items = [
             item
             for item in sorted(found, key=lambda item: item.path)
-            if item.type == "archive" or self._wanted(text_path(item.path))
+            if self._wanted(text_path(item.path), opened=item.type == "archive")
         ]
         self._before = [0, *accumulate(item.size_bytes for item in self._items)]
         self._argument = text_path(argument)
@@ -160,8 +160,9 @@ class _Patterns:
         self._include = _compiled(selection.include)
         self._exclude = _compiled(selection.exclude)
 
-    def __call__(self, path: str) -> bool:
-        if self._include is not None and not self._include.match_file(path):
+    def __call__(self, path: str, *, opened: bool = False) -> bool:
+        """Tell; an archive that is opened can be excluded whole, its members are included."""
+        if not opened and self._include is not None and not self._include.match_file(path):
             return False
         return self._exclude is None or not self._exclude.match_file(path)
 

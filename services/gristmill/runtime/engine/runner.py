@@ -49,6 +49,10 @@ class RunnerSettings:
     dead_allowed: int = 20
     """Documents that may break a stage whatever their share."""
 
+    def __post_init__(self) -> None:
+        if self.batch_documents < 1:
+            raise ValueError("batch_documents must be at least 1")
+
 
 @dataclass(slots=True)
 class RunReport:
@@ -114,7 +118,7 @@ class LocalRunner:
 
     def _feed(self) -> None:
         """Give the workers chunks until enough bytes are on their way."""
-        while self._inflight_bytes < self._settings.inflight_bytes:
+        while not self._before or self._inflight_bytes < self._settings.inflight_bytes:
             if (chunk := next(self._chunks, None)) is None:
                 self._exhausted = True
                 return

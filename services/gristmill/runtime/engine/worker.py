@@ -18,6 +18,7 @@ from gristmill.runtime.ports import Entry, ReadEntry
 
 MARK = struct.Struct("=iI")  # record in the chunk (-1: none yet), stage in the segment
 NO_RECORD = -1
+_LEAST_MEMORY_BYTES = 32 << 20  # below, a worker cannot even load its stages
 READING = (1 << 32) - 1  # in place of a stage while a record is read
 _CANNOT_BE_READ = "a worker process cannot read it within its limits"
 
@@ -31,6 +32,12 @@ class Limits:
 
     memory_bytes: int = 448 << 20
     """Memory that a worker process may allocate; a real file of 1 MiB needs some 60 MiB."""
+
+    def __post_init__(self) -> None:
+        if self.cpu_seconds <= 0:
+            raise ValueError("cpu_seconds must be above 0")
+        if self.memory_bytes < _LEAST_MEMORY_BYTES:
+            raise ValueError(f"memory_bytes must be at least {_LEAST_MEMORY_BYTES}")
 
 
 @dataclass(frozen=True, slots=True)

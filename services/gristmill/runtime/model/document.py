@@ -95,16 +95,25 @@ class WebPage:
 Body = FileText | Repository | Commit | WebPage
 
 
+UNCHECKED = "unchecked"
+"""The checker of a language for which no grammar exists: such files pass."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syntax:
     """What the syntax stage found.
 
     `error_share` is the share of bytes under ERROR and MISSING nodes, 0 to 1; `checker` says who
-    ruled (a grammar's name, or "unchecked" where no grammar exists and the share is 0).
+    ruled (a grammar's name, or UNCHECKED where no grammar exists and the share is 0).
     """
 
     error_share: float
     checker: str
+
+    @property
+    def checked_share(self) -> float | None:
+        """The error share, or None where nothing was checked."""
+        return None if self.checker == UNCHECKED else self.error_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A stage: one decision per record, in batches, knowing nothing of engines or brokers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gristmill.runtime.model import Kind, Outcome
@@ -41,7 +41,6 @@ class StagePlugin:
     build_stateful: Callable[[Any, DedupIndex], Stage] | None = None
     after: str = ""
     kinds: tuple[Kind, ...] = (Kind.FILE,)
-    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stateful(self) -> bool:
