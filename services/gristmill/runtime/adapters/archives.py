@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO, Protocol
 
 import zstandard
@@ -249,9 +250,6 @@ class _ForwardStream(io.RawIOBase):
         self._extension = b""  # the type of the header whose own data the next read takes
         self.last_block = b""
 
-    def readable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self._at
 
@@ -341,14 +339,15 @@ class _CappedFile(io.BufferedReader):
         return super().read(size)
 
 
-def _read_zip(
-    file: IO[bytes], _location: bytes, size: int, limits: ArchiveLimits
-) -> Iterator[Member]:
+def _read_zip(file: IO[bytes], _: bytes, size: int, limits: ArchiveLimits) -> Iterator[Member]:
     allowed = limits.bytes_allowed(size)
-    given = packed = 0
+    given = 0
     raw = io.FileIO(file.fileno(), "rb", closefd=False)
     with _CappedFile(raw) as capped, zipfile.ZipFile(capped) as archive:
+        shared = _shared_offsets(archive.infolist())
         for info in archive.infolist():
+            if info.header_offset in shared:
+                raise _LimitReachedError("its members share bytes")
             if info.is_dir() and not info.file_size:
                 continue
             member = _unread_zip_member(info, limits)
@@ -356,20 +355,20 @@ def _read_zip(
                 given += info.file_size  # before it is read: a broken member costs as much
                 if given > allowed:
                     raise _LimitReachedError(f"unpacks to more than {allowed >> 20:,} MiB")
-                if (packed := packed + info.compress_size) > size:
-                    raise _LimitReachedError("its members share bytes")
                 member = _zip_member(archive, info)
             yield member
         # zipfile takes an entry that reaches beyond the directory for the last one.
-        if _num_announced(capped) not in (len(archive.infolist()) & 0xFFFF, 0xFFFF):
+        capped.seek(max(0, size - (1 << 16) - 22))
+        tail = capped.read()
+        announced = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)[0]
+        if announced not in (len(archive.infolist()) & 0xFFFF, 0xFFFF):
             raise zipfile.BadZipFile("its directory does not list as many members as it says")
 
 
-def _num_announced(file: IO[bytes]) -> int:
-    """Return the members that the record at the end of a zip announces, modulo 65,536."""
-    file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 16) - 22))
-    tail = file.read()
-    return int(struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)[0])
+def _shared_offsets(infos: list[zipfile.ZipInfo]) -> set[int]:
+    """Return where members begin that lie over the end of another: one stream sold many times."""
+    spans = sorted((info.header_offset, info.compress_size) for info in infos)
+    return {after for (at, size), (after, _) in pairwise(spans) if at + size + 30 > after}
 
 
 def _unread_zip_member(info: zipfile.ZipInfo, limits: ArchiveLimits) -> Member | None:

@@ -15,7 +15,14 @@ def load_plugins() -> dict[str, StagePlugin]:
         where = f"the stage {entry.name!r} ({entry.value})"
         try:
             plugin = entry.load()
-        except (ImportError, AttributeError) as error:
+        except (
+            ImportError,
+            AttributeError,
+            SyntaxError,
+            NameError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise BadInput(f"{where} cannot be loaded: {error}") from error
         if not isinstance(plugin, StagePlugin) or plugin.name != entry.name:
             raise BadInput(f"{where} is not a StagePlugin of that name")

@@ -1,0 +1,180 @@
+"""The directory of a local run: what it accepts, who may write, what says that a run broke off."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from gristmill.runtime.adapters.run_directory import SCHEMA_VERSION, RunDirectory
+from gristmill.runtime.model import BadInput
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(str(tmp_path / "out"))
+
+
+class Listed:
+    """A source with a listing, which counts how often it was asked."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = lines
+        self.asked = 0
+
+    def lines(self) -> Iterator[str]:
+        self.asked += 1
+        return iter(self._lines)
+
+
+# --- opening and making --------------------------------------------------------------------------
+
+
+def test_a_missing_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    made = RunDirectory.create(str(path))
+    assert json.loads((path / "gristmill.json").read_text()) == {"schema": SCHEMA_VERSION}
+    assert made.path == str(path)
+    assert made.index == str(path / "index")
+
+
+def test_an_empty_directory_is_taken_over(tmp_path: Path) -> None:
+    RunDirectory.create(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["gristmill.json"]
+
+
+def test_making_again_opens_what_is_there(directory: RunDirectory) -> None:
+    (Path(directory.path) / "catalog.db").touch()
+    assert RunDirectory.create(directory.path).path == directory.path
+
+
+@pytest.mark.parametrize("left", ["lock", "gristmill.json.new"])
+def test_what_a_run_killed_at_its_start_left_is_no_hindrance(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_bytes(b"")
+    RunDirectory.create(str(tmp_path))
+    RunDirectory(str(tmp_path))
+
+
+def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    for open_it in (RunDirectory, RunDirectory.create):
+        with pytest.raises(BadInput, match="not the output of a gristmill run") as caught:
+            open_it(str(tmp_path))
+        assert str(tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_directory_that_is_missing_is_not_made_by_opening(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with pytest.raises(BadInput, match="not the output"):
+        RunDirectory(str(path))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_place_of_a_directory_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    path = str(tmp_path / name)
+    for open_it in (RunDirectory, RunDirectory.create):
+        with pytest.raises(BadInput) as caught:
+            open_it(path)
+        assert path in str(caught.value)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, SCHEMA_VERSION - 1, "1", None])
+def test_another_schema_version_names_the_command_that_helps(
+    directory: RunDirectory, version: object
+) -> None:
+    about = Path(directory.path) / "gristmill.json"
+    about.write_text(json.dumps({"schema": version}))
+    for open_it in (RunDirectory, RunDirectory.create):
+        with pytest.raises(BadInput, match=str(version)) as caught:
+            open_it(directory.path)
+        assert f"gristmill upgrade {directory.path}" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "7", "null", '"schema"'])
+def test_a_damaged_description_is_named(directory: RunDirectory, text: str) -> None:
+    about = Path(directory.path) / "gristmill.json"
+    about.write_text(text)
+    with pytest.raises(BadInput, match=r"gristmill\.json cannot be read"):
+        RunDirectory(directory.path)
+
+
+# --- one writer ----------------------------------------------------------------------------------
+
+
+def test_a_second_writer_is_refused_until_the_first_is_done(directory: RunDirectory) -> None:
+    second = RunDirectory(directory.path)
+    with directory.writing():
+        for _ in range(2):
+            with (
+                pytest.raises(BadInput, match="another run is writing") as caught,
+                second.writing(),
+            ):
+                pytest.fail("two writers at once")
+            assert directory.path in str(caught.value)
+    with second.writing():
+        pass
+
+
+def test_a_writer_that_fails_lets_the_next_one_in(directory: RunDirectory) -> None:
+    with pytest.raises(RuntimeError), directory.writing():
+        raise RuntimeError
+    with directory.writing():
+        pass
+
+
+def test_the_lock_of_a_process_that_died_holds_nobody_up(directory: RunDirectory) -> None:
+    program = (
+        "import os, sys\n"
+        "from gristmill.runtime.adapters.run_directory import RunDirectory\n"
+        "with RunDirectory(sys.argv[1]).writing():\n"
+        "    os._exit(7)\n"
+    )
+    child = subprocess.run([sys.executable, "-c", program, directory.path], check=False)
+    assert child.returncode == 7
+    with directory.writing():
+        pass
+
+
+# --- the mark of an unfinished run ---------------------------------------------------------------
+
+
+def test_a_fresh_directory_is_not_unfinished(directory: RunDirectory) -> None:
+    assert not directory.unfinished
+
+
+def test_a_run_is_unfinished_until_it_ends_in_order(directory: RunDirectory) -> None:
+    with directory.unfinished_until_done():
+        assert RunDirectory(directory.path).unfinished
+    assert not directory.unfinished
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_run_that_fails_stays_unfinished_until_one_succeeds(
+    directory: RunDirectory, error: type[BaseException]
+) -> None:
+    with pytest.raises(error), directory.unfinished_until_done():
+        raise error
+    assert directory.unfinished
+    with directory.unfinished_until_done():
+        pass
+    assert not directory.unfinished
+
+
+# --- listings ------------------------------------------------------------------------------------
+
+
+def test_a_listing_is_written_down_once(directory: RunDirectory) -> None:
+    first, second = Listed("a 1", "ü 2"), Listed("other")
+    directory.save_listing("abc", first)
+    directory.save_listing("abc", second)
+    stored = Path(directory.path) / "listings" / "abc.jsonl.zst"
+    assert zstandard.decompress(stored.read_bytes()).decode() == "a 1\nü 2\n"
+    assert (first.asked, second.asked) == (1, 0)
+    assert [path.name for path in stored.parent.iterdir()] == ["abc.jsonl.zst"]
