@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,16 +66,23 @@ class Mill:
         assert finished.code == 0, finished.err
         return finished.told
 
-    def kill_after(self, seconds: float, *arguments: str | Path) -> bool:
-        """Start a command and kill -9 its whole tree; False when it had ended before."""
+    def kill_run(self, seconds: float, out: Path, *arguments: str | Path) -> bool:
+        """Start a run and kill -9 its whole tree `seconds` after it began to work.
+
+        False when it had ended before.
+        """
+        mark = out / "unfinished"
+        before = mark.stat().st_mtime_ns if mark.exists() else 0
         process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*COMMAND, "run", "--out", str(out), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=self._environment,
             start_new_session=True,
         )
+        while process.poll() is None and not (mark.exists() and mark.stat().st_mtime_ns > before):
+            time.sleep(0.005)
         try:
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -130,10 +138,10 @@ def _without_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 @pytest.fixture(scope="session")
 def moments() -> Callable[[int], Sequence[float]]:
-    """Shares of a run's time at which it is killed: random, the same in every run."""
+    """Shares of a run's time after which it is killed: random, the same in every run."""
 
     def draw(count: int) -> Sequence[float]:
         chance = random.Random(20261126)
-        return [chance.uniform(0.15, 0.9) for _ in range(count)]
+        return [chance.uniform(0.05, 0.28) for _ in range(count)]
 
     return draw

@@ -82,10 +82,12 @@ def test_three_kills_of_the_whole_tree_lose_and_double_nothing(
     out, told, seconds = baseline
     # Small commits, so that a kill falls before, between and inside them.
     often = mill.with_environment(GRISTMILL_RUN_COMMIT_SECONDS=str(min(2.0, seconds / 20)))
-    arguments = (source, "--out", tmp_path / "out", "--workers", "2")
-    killed = [often.kill_after(seconds * share, "run", *arguments) for share in moments(3)]
+    arguments = (source, "--workers", "2")
+    working = told["seconds"]
+    killed = [often.kill_run(working * share, tmp_path / "out", *arguments) for share in moments(3)]
     assert any(killed)
-    again = often.run(*arguments)
+    print(f"killed {sum(killed)} of 3 runs")
+    again = often.run(*arguments, "--out", tmp_path / "out")
     assert kept_ids(tmp_path / "out") == kept_ids(out)
     assert {name: again[name] for name in ("documents", "bytes", "kept", "dropped", "dead")} == {
         name: told[name] for name in ("documents", "bytes", "kept", "dropped", "dead")
