@@ -47,11 +47,12 @@ def local_catalog(directory: str) -> Catalog:
     root = os.path.abspath(directory)
     # pyiceberg takes what follows # or ? in an address off, and never decodes %: a plain path then.
     scheme = "" if "#" in root or "?" in root else "file://"
-    return SqlCatalog(
-        "gristmill",
-        uri=URL.create("sqlite", database=f"{root}/catalog.db").render_as_string(),
-        warehouse=f"{scheme}{root}/warehouse",
-    )
+    with _explained():
+        return SqlCatalog(
+            "gristmill",
+            uri=URL.create("sqlite", database=f"{root}/catalog.db").render_as_string(),
+            warehouse=f"{scheme}{root}/warehouse",
+        )
 
 
 class IcebergTables:

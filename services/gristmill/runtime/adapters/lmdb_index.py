@@ -22,6 +22,7 @@ from gristmill.runtime.ports import Admission, Fingerprint
 
 _FORMAT = 1
 _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
+_BATCH_BYTES = 256 << 10  # more than a batch takes, with the pages that LMDB copies for it
 _KINDS = tuple(Kind)
 # One kept document: id, content hash, number of its kind, number of its source, offset.
 _RECORD = struct.Struct("<16s32sBIQ")
@@ -239,9 +240,18 @@ def _needs_rebuild(path: str, what: str) -> BadInput:
 
 
 def _full_or_broken(error: Exception, path: str) -> Fatal:
-    full = isinstance(error, lmdb.MapFullError | lmdb.DiskError) or (
-        isinstance(error, OSError) and error.errno == errno.ENOSPC
-    )
-    if full or "No space left" in str(error):
+    if isinstance(error, lmdb.MapFullError):
+        return Fatal(f"the dedup index at {path} is full: it has reached its largest size")
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or "No space left" in str(error) or _is_full(path):
         return Fatal(f"the disk is full: the dedup index at {path} could not be written")
     return Fatal(f"the dedup index at {path} could not be written: {error}")
+
+
+def _is_full(path: str) -> bool:
+    """Tell whether the disk has no room for a batch: LMDB reports a short write as an I/O error."""
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _BATCH_BYTES

@@ -35,7 +35,7 @@ class RunnerSettings:
     """Documents admitted to the dedup index in one durable step; larger steps cost less each."""
 
     inflight_bytes: int = 32 << 20
-    """Bytes on their way to and from the workers; bounds memory and keeps every worker busy."""
+    """Bytes on their way through the workers to admission; bounds memory, keeps workers busy."""
 
     commit_bytes: int = 48 << 20
     """Bytes of kept text and decisions after which the tables are written; bounds memory."""
@@ -133,15 +133,21 @@ class LocalRunner:
             if (passages := self._await(future)) is None:
                 return True
             self._before.popleft()
-            self._inflight_bytes -= chunk.weight_bytes
             chunk.passages = passages
             self._batch.append(chunk)
-        size = sum(len(chunk.passages) for chunk in self._batch)
-        if self._batch and (size >= self._settings.batch_documents or not self._before):
+        if self._batch and (self._batch_is_due() or not self._before):
             self._after.append((self._batch, self._admit(self._batch)))
+            self._inflight_bytes -= sum(chunk.weight_bytes for chunk in self._batch)
             self._batch = []
         self._finish_ready(wait=not self._before)
         return bool(not self._exhausted or self._before or self._batch or self._after)
+
+    def _batch_is_due(self) -> bool:
+        """Tell whether enough documents wait for admission, or enough bytes."""
+        size = sum(len(chunk.passages) for chunk in self._batch)
+        weight = sum(chunk.weight_bytes for chunk in self._batch)
+        half = self._settings.inflight_bytes // 2  # the other half keeps the workers busy
+        return size >= self._settings.batch_documents or weight >= half
 
     def _admit(self, batch: Sequence[Chunk]) -> "Future[list[Passage]] | None":
         """Pass a batch through the stateful stage, in order; start the pure work behind it."""

@@ -220,6 +220,21 @@ def test_what_is_on_its_way_is_bounded_in_bytes() -> None:
     assert bench.pool.most_waiting_bytes <= 4 * _MIB + 200_000
 
 
+def test_what_waits_for_admission_is_bounded_in_bytes() -> None:
+    sizes: list[int] = []
+
+    class Watching(MemoryIndex):
+        def admit(self, fingerprints: Sequence[Fingerprint]) -> Any:
+            sizes.append(len(fingerprints))
+            return super().admit(fingerprints)
+
+    bench = Bench(index=Watching())
+    texts = [f"{n}" + "x" * 100_000 for n in range(100)]
+    bench.run(ListedSource(texts), inflight_bytes=4 * _MIB, batch_documents=10_000)
+    assert sum(sizes) == 100
+    assert max(sizes) * 100_000 <= 3 * _MIB
+
+
 def test_a_second_run_has_nothing_to_do() -> None:
     bench = Bench()
     source = ListedSource(["a", "b"])
