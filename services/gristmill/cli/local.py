@@ -250,7 +250,7 @@ def _run(
             progress=progress,
             settings=settings,
         )
-        with _stopping_on_signals(runner, progress):
+        with _stopping_on_signals(runner):
             return runner.run(plan.sources, _documents_left(plan, request, tables))
     finally:
         pool.close()
@@ -282,14 +282,13 @@ def _worker_setup(plan: Plan) -> WorkerSetup:
 
 
 @contextmanager
-def _stopping_on_signals(runner: LocalRunner, progress: Progress) -> Iterator[None]:
+def _stopping_on_signals(runner: LocalRunner) -> Iterator[None]:
     """Stop in order at the first SIGINT or SIGTERM, at once at the second."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
-        runner.stop()
+        runner.stop()  # says nothing: a handler may stand in the middle of another line
         signal.signal(number, signal.default_int_handler)
-        progress.say("stopping: writing what is done (once more stops at once)")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -111,6 +111,8 @@ class LocalRunner:
         while more and not self._stopping:
             self._feed()
             more = self._advance()
+        if more:
+            self._progress.say("stopping: writing what is done (once more stops at once)")
         self._finish_ready(wait=False)
         self._report.added = self._writer.commit()
         self._report.interrupted = more
