@@ -10,7 +10,7 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test lint fmt proto docs golden lock check corpus bench clean
+.PHONY: help setup demo test lint fmt proto docs lock check corpus bench clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -60,9 +60,6 @@ proto: $(VENV)/.dev  ## generate services/gristmill/runtime/wire/generated from 
 docs: $(VENV)/.dev  ## write the generated pages of docs/ (configuration, tables, reasons)
 	$(BIN)/python -m gristmill.cli.reference docs
 
-golden: $(VENV)/.dev  ## rewrite tests/golden; review the diff
-	$(BIN)/python -m pytest -q tests/unit tests/contract --golden
-
 lock: $(BIN)/python  ## pin requirements/*.in with hashes, without index addresses
 	$(PIP) install --quiet uv==0.13.9
 	for name in core dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -72,10 +69,10 @@ lock: $(BIN)/python  ## pin requirements/*.in with hashes, without index address
 check: lint test  ## exactly what CI runs
 
 corpus: $(VENV)/.core  ## fetch the measuring corpus once: 60,000 files of 20 languages and more
-	$(BIN)/python benchmarks/corpus.py $(CORPUS)
+	@$(BIN)/python benchmarks/corpus.py $(CORPUS)
 
 bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
-	$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
+	@$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

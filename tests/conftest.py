@@ -1,4 +1,4 @@
-"""What all tests share: deterministic property tests, and a place for golden files."""
+"""What all tests share: deterministic property tests, and the choice of a source."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,7 +10,6 @@ settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--golden", action="store_true", help="rewrite tests/golden")
     parser.addoption(
         "--corpus", metavar="DIR", help="hold the laws of a run on this source, not on a small one"
     )
