@@ -68,6 +68,19 @@ class Meter:
         self.documents[stage] = self.documents.get(stage, 0) + len(records)
         self.sizes[stage] = self.sizes.get(stage, 0) + sum(r.size_bytes for r in records)
 
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return totals and rates by stage."""
+        return {
+            name: {
+                "documents": self.documents[name],
+                "bytes": self.sizes[name],
+                "cpu_seconds": round(seconds, 3),
+                "documents_per_cpu_second": round(self.documents[name] / max(seconds, 1e-9), 1),
+                "mb_per_cpu_second": round(self.sizes[name] / 1e6 / max(seconds, 1e-9), 2),
+            }
+            for name, seconds in self.seconds.items()
+        }
+
 
 def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
     """Take a source through every stage, one batch after the other, in this process."""
@@ -111,16 +124,7 @@ def bench_stages(source: str, out: str) -> dict[str, dict[str, float]]:
             at, pending, decisions = end, [], []
     _write(meter, writer, _Part(plan, at, plan.sources[0].end(), pending, decisions))
     index.close()
-    return {
-        name: {
-            "documents": meter.documents[name],
-            "bytes": meter.sizes[name],
-            "cpu_seconds": round(seconds, 3),
-            "documents_per_cpu_second": round(meter.documents[name] / max(seconds, 1e-9), 1),
-            "mb_per_cpu_second": round(meter.sizes[name] / 1e6 / max(seconds, 1e-9), 2),
-        }
-        for name, seconds in meter.seconds.items()
-    }
+    return meter.figures()
 
 
 def _take(entries: Iterator[Entry]) -> list[Entry]:

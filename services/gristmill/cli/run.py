@@ -1,11 +1,15 @@
 """`gristmill run`: sources in, finished tables out."""
 
 import time
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gristmill.cli.console import ERR, print_json
+
+if TYPE_CHECKING:
+    from gristmill.cli.local import RunResult
 
 
 def command(
@@ -46,20 +50,12 @@ def command(
     Example: gristmill run ~/src 'dists/*.tar.gz' --out corpus
     """
     from gristmill.cli import local
-    from gristmill.cli.funnel import print_funnel
     from gristmill.cli.progress import make_progress
-    from gristmill.cli.reading import open_tables, summarize, table_facts
     from gristmill.runtime.adapters.listing import Selection
 
     if route not in {"default", "paper"}:
         raise typer.BadParameter("default or paper", param_hint="--route")
     began = time.monotonic()
-    selection = Selection(
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        open_archives=archives,
-        skip=local.out_of_sight(out),
-    )
     request = local.RunRequest(
         sources=tuple(sources),
         out=out,
@@ -67,38 +63,53 @@ def command(
         workers=workers,
         limit=limit,
         paper_route=route == "paper",
-        selection=selection,
+        selection=Selection(
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            open_archives=archives,
+            skip=local.out_of_sight(out),
+        ),
     )
     plan = local.plan_run(request)
     result = local.run(request, plan, make_progress())
-    tables = open_tables(out)
-    summary = summarize(tables, (*plan.route, local.SINK), result.source_ids)
-    seconds = time.monotonic() - began
-    if as_json:
-        facts: dict[str, Any] = {name: table_facts(tables, name) for name in ("files", "ledger")}
-        print_json(
-            {
-                "documents": summary.documents,
-                "bytes": summary.size_bytes,
-                "kept": summary.kept,
-                "accepted": summary.kept,  # until there is a scorer and a cut
-                "dropped": summary.dropped,
-                "dead": summary.dead,
-                "by_language": {
-                    name: {"documents": documents, "kept": kept}
-                    for name, (documents, kept) in summary.languages.items()
-                },
-                "seconds": round(seconds, 3),
-                "new": result.report.added,
-                "tables": {
-                    name: {"rows": fact["rows"], "snapshot": fact["snapshot"]}
-                    for name, fact in facts.items()
-                },
-            }
-        )
-    else:
-        print_funnel(summary, seconds)
-        ERR.print(f"{result.report.added:,} documents are new in {out}")
+    _tell(out, (*plan.route, local.SINK), result, time.monotonic() - began, as_json=as_json)
     if result.report.interrupted:
         ERR.print("interrupted: run the same command again to go on")
         raise typer.Exit(130)
+
+
+def _tell(
+    out: str, route: Sequence[str], result: "RunResult", seconds: float, *, as_json: bool
+) -> None:
+    """Say what the ledger holds of the run's sources, and what this run added."""
+    from gristmill.cli.funnel import print_funnel
+    from gristmill.cli.reading import open_tables, summarize, table_facts
+
+    tables = open_tables(out)
+    summary = summarize(tables, route, result.source_ids)
+    added = result.report.added
+    if not as_json:
+        print_funnel(summary, seconds)
+        ERR.print(f"{added:,} documents are new in {out}")
+        return
+    facts = {name: table_facts(tables, name) for name in ("files", "ledger")}
+    print_json(
+        {
+            "documents": summary.documents,
+            "bytes": summary.size_bytes,
+            "kept": summary.kept,
+            "accepted": summary.kept,  # until there is a scorer and a cut
+            "dropped": summary.dropped,
+            "dead": summary.dead,
+            "by_language": {
+                name: {"documents": documents, "kept": kept}
+                for name, (documents, kept) in summary.languages.items()
+            },
+            "seconds": round(seconds, 3),
+            "new": added,
+            "tables": {
+                name: {"rows": fact["rows"], "snapshot": fact["snapshot"]}
+                for name, fact in facts.items()
+            },
+        }
+    )

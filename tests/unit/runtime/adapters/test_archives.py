@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ from gristmill.runtime.adapters.archives import (
 from gristmill.runtime.model import Reason
 
 KIB, MIB = 1 << 10, 1 << 20
-LIMITS = ArchiveLimits(max_member_bytes=MIB)
+LIMITS = ArchiveLimits(
+    max_member_bytes=MIB, max_ratio=200, free_bytes=64 << 20, free_members=20_000
+)
 FILES = {f"src/part{number}.py": b"value = %d\n" % number * 20 for number in range(4)}
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".tar": bytes,
@@ -225,7 +228,7 @@ def test_unsafe_member_of_a_zip_that_is_a_link(read: Read) -> None:
 def test_too_large_member_is_listed_and_not_read(
     read: Read, name: str, pack: Callable[[Mapping[str, bytes]], bytes]
 ) -> None:
-    limits = ArchiveLimits(max_member_bytes=10)
+    limits = replace(LIMITS, max_member_bytes=10)
     files = {"exact.py": b"0123456789", "more.py": b"0123456789a", "good.py": b"x"}
     exact, more, good = read(name, pack(files), limits)
     assert exact.content == b"0123456789"
@@ -418,7 +421,7 @@ def test_unreadable_sparse_member_of_too_many_parts(read: Read) -> None:
 
 
 def test_archive_limit_for_sparse_members_that_are_all_hole(read: Read) -> None:
-    limits = ArchiveLimits(max_member_bytes=MIB, free_bytes=4 * MIB, max_ratio=1)
+    limits = replace(LIMITS, free_bytes=4 * MIB, max_ratio=1)
     members = read("a.tar", sparse_member([(10, 1)], MIB, b"x") * 20 + END, limits)
     assert [member.fault for member in members] == [None] * 3 + [Reason.ARCHIVE_LIMIT]
 
@@ -539,7 +542,7 @@ def test_archive_limit_for_a_zip_with_a_huge_directory(read: Read) -> None:
 
 
 def test_archive_limit_for_too_many_members(read: Read) -> None:
-    limits = ArchiveLimits(max_member_bytes=MIB, free_members=300)
+    limits = replace(LIMITS, free_members=300)
     data = gzip.compress(header("empty.py", tarfile.REGTYPE) * 2000 + END)
     members = read("a.tar.gz", data, limits)
     allowed = limits.members_allowed(len(data))

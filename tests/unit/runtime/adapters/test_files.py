@@ -141,7 +141,9 @@ def test_unreadable_when_the_disk_fails_halfway(
 def test_unreadable_when_it_vanishes_between_listing_and_reading(tmp_path: Path) -> None:
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_bytes(b"x = 1\n")
-    limits = ArchiveLimits(max_member_bytes=MAX_BYTES)
+    limits = ArchiveLimits(
+        max_member_bytes=MAX_BYTES, max_ratio=200, free_bytes=64 << 20, free_members=20_000
+    )
     source = LocalSource(str(tmp_path), selection=Selection(), limits=limits, rules=())
     (tmp_path / "a.py").unlink()
     gone, there = map(reader(MAX_BYTES), source.entries(0))

@@ -18,7 +18,9 @@ from gristmill.runtime.adapters.listing import LocalSource, Selection
 from gristmill.runtime.model import BadInput, Reason
 from gristmill.runtime.ports import Entry
 
-LIMITS = ArchiveLimits(max_member_bytes=1 << 20)
+LIMITS = ArchiveLimits(
+    max_member_bytes=1 << 20, max_ratio=200, free_bytes=64 << 20, free_members=20_000
+)
 
 
 def source_of(argument: Path | str, *rules: str, **selection: Any) -> LocalSource:
