@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.table import Table
+from pyiceberg.table import Transaction
 
 from gristmill.runtime.adapters.iceberg import (
     COMMIT_NUMBER,
@@ -263,10 +263,10 @@ def test_takedowns_are_read_anew_at_every_attempt(make_iceberg: MakeTables) -> N
 def test_endless_conflicts_end_in_a_fatal_error(
     iceberg: IcebergTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def append(self: Table, *args: Any, **kwargs: Any) -> None:
+    def append(self: Transaction, *args: Any, **kwargs: Any) -> None:
         raise CommitFailedException("somebody was there")
 
-    monkeypatch.setattr(Table, "append", append)
+    monkeypatch.setattr(Transaction, "append", append)
     with pytest.raises(Fatal, match="another writer"):
         iceberg.commit("files", {"s": Span(0, 1)}, rows_of("a"))
 
@@ -294,6 +294,23 @@ def test_snapshots_of_another_engine_do_not_lose_the_vector(iceberg: IcebergTabl
     assert iceberg.num_rows("files") == 5
     newest = newest_own_snapshot(iceberg.load("files"))
     assert snapshot_property(newest, COMMIT_NUMBER) == "2"
+
+
+def test_a_vector_that_expired_is_an_error_and_not_a_new_beginning(
+    iceberg: IcebergTables,
+) -> None:
+    iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
+    ours = iceberg.load("files").current_snapshot()
+    assert ours is not None
+    append_as_another_engine(iceberg, "foreign")
+    iceberg.load("files").maintenance.expire_snapshots().by_id(ours.snapshot_id).commit()
+    for look in (
+        lambda: iceberg.positions("files"),
+        lambda: iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a")),
+    ):
+        with pytest.raises(Fatal, match="expired"):
+            look()
+    assert ids_in(iceberg) == ["a", "foreign"]
 
 
 def test_a_snapshot_of_another_engine_in_between_is_no_conflict_of_ours(
@@ -481,11 +498,11 @@ def test_tables_may_lie_in_a_directory_of_any_name(tmp_path: Path, name: str) ->
 def test_a_full_disk_is_one_clear_fatal_error(
     iceberg: IcebergTables, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
-    def append(self: Table, *args: Any, **kwargs: Any) -> None:
+    def append(self: Transaction, *args: Any, **kwargs: Any) -> None:
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(Table, "append", append)
+        patched.setattr(Transaction, "append", append)
         with pytest.raises(Fatal, match="the disk is full"):
             iceberg.commit("files", {"s": Span(0, 1)}, rows_of("a"))
     assert dict(iceberg.positions("files")) == {}
@@ -495,9 +512,9 @@ def test_a_full_disk_is_one_clear_fatal_error(
 def test_any_other_failure_to_write_is_fatal_with_its_own_words(
     iceberg: IcebergTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def append(self: Table, *args: Any, **kwargs: Any) -> None:
+    def append(self: Transaction, *args: Any, **kwargs: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Table, "append", append)
+    monkeypatch.setattr(Transaction, "append", append)
     with pytest.raises(Fatal, match="Permission denied"):
         iceberg.commit("files", {"s": Span(0, 1)}, rows_of("a"))

@@ -59,7 +59,8 @@ def _tables() -> Iterator[str]:
     yield "# Tables\n"
     yield "Apache Iceberg tables in the namespace `gristmill`; Parquet with zstd. Each snapshot"
     yield "carries `gristmill.positions` (how far every source is taken in), `gristmill.commit`"
-    yield "and `gristmill.settings` (a fingerprint of the stages' settings).\n"
+    yield "and `gristmill.settings` (a fingerprint of the stages' settings). Whoever expires"
+    yield "snapshots keeps the newest that carries positions; without it a writer stops.\n"
     for name, table in TABLES.items():
         yield f"## `{name}`\n"
         order = ", ".join(f"`{column}`" for column in table.sort_by)

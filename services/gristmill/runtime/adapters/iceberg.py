@@ -128,26 +128,34 @@ class IcebergTables:
         number = _commit_number(newest) + 1
         data = _arrow(TABLES[name], rows(self.takedowns()), number)
         vector.update((source, span.end) for source, span in spans.items())
-        table.append(
-            data,
-            snapshot_properties={
-                POSITIONS: json.dumps(vector, sort_keys=True, separators=(",", ":")),
-                COMMIT_NUMBER: str(number),
-                SETTINGS: self._settings,
-            },
-        )
+        with table.transaction() as transaction:
+            transaction.append(
+                data,
+                snapshot_properties={
+                    POSITIONS: json.dumps(vector, sort_keys=True, separators=(",", ":")),
+                    COMMIT_NUMBER: str(number),
+                    SETTINGS: self._settings,
+                },
+            )
+            transaction.set_properties({COMMIT_NUMBER: str(number)})
         return len(data)
 
 
 def newest_own_snapshot(table: Table) -> Snapshot | None:
-    """Return the newest snapshot of main that carries positions: other engines' do not."""
+    """Return the newest snapshot of main that carries positions: other engines' do not.
+
+    Raises Fatal when it has expired: without it nobody knows what the table has taken in.
+    """
     snapshot = table.current_snapshot()
-    while snapshot is not None:
-        if snapshot.summary is not None and snapshot.summary.get(POSITIONS) is not None:
-            return snapshot
+    while snapshot is not None and snapshot_property(snapshot, POSITIONS) is None:
         parent = snapshot.parent_snapshot_id
         snapshot = table.snapshot_by_id(parent) if parent is not None else None
-    return None
+    if snapshot is None and COMMIT_NUMBER in table.properties:
+        raise Fatal(
+            f"table {'.'.join(table.name())}: the snapshots that carry {POSITIONS} have expired; "
+            "whoever expires snapshots must keep the newest of gristmill's own"
+        )
+    return snapshot
 
 
 def snapshot_property(snapshot: Snapshot | None, name: str) -> str | None:
