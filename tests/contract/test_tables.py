@@ -19,9 +19,9 @@ from gristmill.runtime.adapters.iceberg import (
     IcebergTables,
     local_catalog,
     newest_own_snapshot,
-    remove_orphans,
     snapshot_property,
 )
+from gristmill.runtime.adapters.iceberg_recovery import recover, remove_orphans
 from gristmill.runtime.adapters.iceberg_schemas import TABLES
 from gristmill.runtime.adapters.memory_tables import MemoryTables
 from gristmill.runtime.model import BadInput, Fatal, Stale
@@ -400,9 +400,9 @@ def test_rows_of_a_commit_are_sorted_by_language_and_repository(iceberg: Iceberg
     import pyarrow.parquet as pq
 
     stored = pq.read_table(task.file.file_path.removeprefix("file://"))
-    assert stored["document_id"].to_pylist() == ["4", "1", "2", "0", "3"]
+    assert stored["document_id"].to_pylist() == ["3", "4", "1", "2", "0"]
     assert stored["sequence"].to_pylist() == [(1 << 32) + row for row in range(5)]
-    assert stored["language"].to_pylist() == ["C", "C", "Python", "Python", None]
+    assert stored["language"].to_pylist() == [None, "C", "C", "Python", "Python"]
 
 
 def test_sequence_is_commit_number_and_row_and_strictly_grows(iceberg: IcebergTables) -> None:
@@ -435,6 +435,34 @@ def test_old_metadata_is_trimmed(iceberg: IcebergTables, tmp_path: Path) -> None
 
 def data_files(directory: Path) -> set[Path]:
     return set(directory.glob("warehouse/**/data/**/*.parquet"))
+
+
+def test_what_reached_files_alone_is_rolled_back_to_where_the_ledger_stands(
+    iceberg: IcebergTables, tmp_path: Path
+) -> None:
+    iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
+    nothing = {column.name: () for column in TABLES["ledger"].columns}
+    iceberg.commit("ledger", {"s": Span(0, 3)}, lambda takedowns: nothing)
+    iceberg.commit("files", {"s": Span(3, 5)}, rows_of("b", "c"))
+    before = len(data_files(tmp_path))
+    assert recover(iceberg) == 1
+    assert dict(iceberg.positions("files")) == {"s": 3}
+    assert ids_in(iceberg) == ["a"]
+    assert len(data_files(tmp_path)) == before - 1
+    assert recover(iceberg) == 0
+    iceberg.commit("files", {"t": Span(0, 9)}, rows_of("d"))
+    # A number that readers may have seen is not given again.
+    assert sorted(number for _, number, _ in sequences(iceberg)) == [
+        1,
+        3,
+    ]  # a number that readers may have seen is not given again
+
+
+def test_the_very_first_commit_can_be_rolled_back(iceberg: IcebergTables) -> None:
+    iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
+    assert recover(iceberg) == 1
+    assert ids_in(iceberg) == []
+    assert dict(iceberg.positions("files")) == {}
 
 
 def test_orphans_go_and_what_any_snapshot_holds_stays(

@@ -65,6 +65,26 @@ def with_stage(request: pytest.FixtureRequest, mill: Any, tmp_path: Path) -> Any
     return mill.with_environment(PYTHONPATH=str(site))
 
 
+def test_the_stage_that_the_readme_shows_works_as_it_is_written(mill: Any, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (code,) = [part for part in readme.split("```") if "class ShoutingStage" in part]
+    about = tmp_path / "site" / "shouting-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[gristmill.stages]\nshouting = gristmill_shouting:PLUGIN\n"
+    )
+    module = tmp_path / "site" / "gristmill_shouting.py"
+    module.write_text(code.removeprefix("python\n"))
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "loud.py").write_text("PRINT_LOUD = 'AAAAAAAAAAAAAAAAAAA'\n")
+    (source / "quiet.py").write_text("quiet = 'a'\n")
+    loud = mill.with_environment(PYTHONPATH=str(tmp_path / "site"))
+    told = loud.run(source, "--out", tmp_path / "out")
+    assert (told["kept"], told["dropped"]) == (1, {"custom_rule": 1})
+
+
 def test_it_decides_in_its_place_and_is_on_record(
     with_stage: Any, files: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,9 @@ from rich.markup import escape
 
 from gristmill.cli.console import OUT, print_json
 
-app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at the settings.\n\nExample: gristmill config show", no_args_is_help=True
+)
 
 
 @app.callback()

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from gristmill.runtime.adapters.iceberg import IcebergTables
     from gristmill.runtime.ports import Fingerprint
 
-app = typer.Typer(help="Look after the dedup index.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look after the dedup index.\n\nExample: gristmill dedup rebuild corpus",
+    no_args_is_help=True,
+)
 
 _BATCH = 10_000
 
@@ -32,11 +35,15 @@ def rebuild(
     Example: gristmill dedup rebuild corpus
     """
     from gristmill.cli.reading import open_tables
+    from gristmill.runtime.adapters.iceberg_recovery import recover
     from gristmill.runtime.adapters.run_directory import RunDirectory
 
     where = RunDirectory(directory)
     with where.writing():
-        num_documents = _rebuild(where.index, open_tables(directory))
+        tables = open_tables(directory)
+        if where.unfinished:
+            recover(tables)
+        num_documents = _rebuild(where.index, tables)
     ERR.print(f"the index of {directory} holds {num_documents:,} documents")
 
 

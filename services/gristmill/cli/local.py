@@ -18,9 +18,9 @@ from gristmill.runtime.adapters.iceberg import (
     IcebergTables,
     local_catalog,
     newest_own_snapshot,
-    remove_orphans,
     snapshot_property,
 )
+from gristmill.runtime.adapters.iceberg_recovery import recover
 from gristmill.runtime.adapters.listing import LocalSource, Selection
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.adapters.plugins import load_plugins
@@ -93,11 +93,12 @@ def plan_run(request: RunRequest) -> Plan:
     rules = [_rules(name, plugins[name], settings) for name in route]
     rules.append(f"limits.{fingerprint(settings.sections[LIMITS_SECTION])}")
     limits = _archive_limits(settings.sections["ingestion"])
-    sources = [
+    listed = [
         LocalSource(argument, selection=request.selection, limits=limits, rules=rules)
         for argument in request.sources
     ]
-    return Plan(route, plugins, settings, sources)
+    sources = {source.listing.source: source for source in listed}  # named twice is read once
+    return Plan(route, plugins, settings, list(sources.values()))
 
 
 def _with_users_stages(route: Route, plugins: Iterable[StagePlugin]) -> Route:
@@ -174,8 +175,8 @@ def _run_in(
     with directory.writing():
         tables = IcebergTables(local_catalog(directory.path), settings_fingerprint=_print(plan))
         tables.create()
-        if directory.unfinished and (removed := remove_orphans(tables)):
-            progress.say(f"removed {removed} unfinished data files that a stopped run had left")
+        if directory.unfinished and (removed := recover(tables)):
+            progress.say(f"removed {removed} data files that a stopped run had left unfinished")
         _say_if_settings_changed(tables, _print(plan), progress)
         for source in plan.sources:
             directory.save_listing(source.listing.source, source)
@@ -197,7 +198,7 @@ def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress
     if before is not None and before != now:
         progress.say(
             f"the stages' settings have changed since the last write here ({before} -> {now}): "
-            "every file is judged anew; what was kept before stays"
+            "what they have not judged yet is judged anew; what was kept before stays"
         )
 
 
@@ -209,16 +210,13 @@ def open_index(
     What a stage behind dedup dropped, in sources other than these, gives up its claims: it never
     reached a table, so a changed rule must be able to bring it back.
     """
-    positions, ledger = tables.positions("files"), tables.positions("ledger")
-    # Where the ledger is behind, a rerun begins there and claims again what `files` has already.
-    behind = any(ledger.get(source, 0) < offset for source, offset in positions.items())
     table = Table(
         uuid=str(tables.load("files").metadata.table_uuid),
-        positions=positions,
-        num_documents=0 if behind else tables.num_rows("files"),
+        positions=tables.positions("files"),
+        num_documents=tables.num_rows("files"),
     )
     index = LmdbIndex(directory.index, table)
-    if not behind and len(index) > table.num_documents:
+    if len(index) > table.num_documents:
         written = frozenset(scan(tables, "files", ["document_id"])["document_id"].to_pylist())
         index.release(written, {source.listing.source for source in sources})
     return index
@@ -287,8 +285,9 @@ def _stopping_on_signals(runner: LocalRunner) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
-        runner.stop()  # says nothing: a handler may stand in the middle of another line
+        # Says nothing: a handler may stand in the middle of another line.
         signal.signal(number, signal.default_int_handler)
+        runner.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 a failure of ours, 2 bad usage or input, 130 interrupted.
 """
 
+import io
 import sys
 from typing import Annotated
 
@@ -14,7 +15,10 @@ from gristmill.runtime.model import GristmillError
 
 app = typer.Typer(
     name="gristmill",
-    help="Turn crawled code into the training corpora of a code LLM, every decision on record.",
+    help=(
+        "Turn crawled code into the training corpora of a code LLM, every decision on record.\n\n"
+        "Example: gristmill run ~/src --out corpus"
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -47,11 +51,17 @@ def _root(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without our signs gets them escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()  # typer leaves with 2 for bad usage and with 130 when interrupted
     except GristmillError as error:
         typer.echo(f"gristmill: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"gristmill: {error.filename or 'system'}: {error.strerror or error}", err=True)
+        sys.exit(2 if isinstance(error, PermissionError | FileNotFoundError) else 1)
 
 
 if __name__ == "__main__":

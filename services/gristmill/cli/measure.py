@@ -16,7 +16,11 @@ import typer
 from gristmill.cli.console import OUT, bar, print_json
 from gristmill.runtime.model import BadInput
 
-app = typer.Typer(help="Measure the quality of decisions on labelled data.", no_args_is_help=True)
+_HELP = (
+    "Measure the quality of decisions on labelled data.\n\n"
+    "Example: gristmill measure dedup --data labelled"
+)
+app = typer.Typer(help=_HELP, no_args_is_help=True)
 
 _Z = 1.959964  # of the normal distribution, for 95 %
 _WIDTH = 24
@@ -97,10 +101,8 @@ def measure_dedup(data: str) -> dict[str, Figure]:
     from gristmill.runtime.ports import Duplicate
 
     files = dict(_read_files(data))
-    pairs = list(_read_lines(os.path.join(data, "similar_pairs.jsonl")))
     equal = unequal = found = wrong = 0
-    for pair in pairs:
-        contents = (files[pair["a"]], files[pair["b"]])
+    for contents in _read_pairs(data, files):
         index = MemoryIndex()
         admissions = index.admit([_fingerprint(n, content) for n, content in enumerate(contents)])
         called = isinstance(admissions[1], Duplicate)
@@ -117,6 +119,15 @@ def measure_dedup(data: str) -> dict[str, Figure]:
         "pairs_unequal_called_equal": Figure(wrong, unequal),
         "run_copies_removed": Figure(removed, copies),
     }
+
+
+def _read_pairs(data: str, files: dict[str, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    path = os.path.join(data, "similar_pairs.jsonl")
+    for pair in _read_lines(path):
+        try:
+            yield files[pair["a"]], files[pair["b"]]
+        except KeyError as error:
+            raise BadInput(f"{path}: a pair without {error}") from error
 
 
 def _fingerprint(number: int, content: bytes) -> Any:  # noqa: ANN401  # a Fingerprint, imported late
@@ -156,6 +167,9 @@ def _read_lines(path: str) -> Iterator[dict[str, Any]]:
         packed = path.endswith(".gz")
         with gzip.open(path) if packed else open(path, "rb") as lines:
             for line in lines:
-                yield json.loads(line)
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise BadInput(f"{path}: a line that is no JSON object")
+                yield record
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error

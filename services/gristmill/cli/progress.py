@@ -91,11 +91,11 @@ class PlainProgress:
         self._last = now
         seconds = now - self._began
         share = done_bytes / max(1, self._total)
-        rest = (self._total - done_bytes) * seconds / max(1, done_bytes - self._first)
-        self.say(
-            f"{share:4.0%}  {documents:,} documents, {kept:,} kept, "
-            f"{documents / seconds:,.0f}/s, about {rest:,.0f} s left"
-        )
+        line = f"{share:4.0%}  {documents:,} documents, {kept:,} kept, {documents / seconds:,.0f}/s"
+        if done_bytes > self._first:
+            rest = (self._total - done_bytes) * seconds / (done_bytes - self._first)
+            line += f", about {rest:,.0f} s left"
+        self.say(line)
 
     def say(self, line: str) -> None:
         """Print a line."""

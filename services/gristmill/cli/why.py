@@ -49,7 +49,7 @@ def command(
     from gristmill.cli.reading import open_tables
 
     tables = open_tables(directory)
-    question = f"{path or document_id or repository}"
+    question = next(value for value in (path, document_id, repository) if value is not None)
     deliveries = _deliveries(tables, _rows(tables, path, document_id, repository))
     if not deliveries:
         raise BadInput(f"no document in {directory} is known as {safe(question)}")

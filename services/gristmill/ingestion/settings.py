@@ -22,8 +22,8 @@ class IngestionSettings:
     drop_generated: bool = True
     """Whether files that say of themselves that a program wrote them are dropped."""
 
-    archive_max_ratio: int = 200
-    """How many times its own size an archive may unpack to before the rest is `archive_limit`."""
+    archive_max_ratio: int = 50
+    """How many times its own size an archive may unpack to; source code packs 4 to 10 times."""
 
     archive_free_bytes: int = 64 << 20
     """Bytes that any archive may unpack to, however small it is."""

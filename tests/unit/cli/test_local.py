@@ -85,6 +85,12 @@ def test_every_rule_and_limit_is_part_of_a_sources_identity(
         assert plan().sources[0].listing.source == before
 
 
+def test_a_source_named_twice_is_one_source(tmp_path: Any) -> None:
+    name = os.fspath(tmp_path)
+    request = RunRequest(sources=(name, name), out="out", selection=Selection())
+    assert len(plan_run(request).sources) == 1
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("RUN_BATCH_DOCUMENTS", "0"), ("LIMITS_CPU_SECONDS", "0"), ("LIMITS_MEMORY_BYTES", "1000")],

@@ -62,4 +62,6 @@ class LimitReachedError(Exception):
 
 def is_unsafe(name: str) -> bool:
     """Tell whether a member's name points outside the archive."""
-    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
+    drive = name[1:3] in {":/", ":\\"} and name[:1].isalpha()
+    absolute = drive or name.startswith(("/", "\\"))
+    return absolute or ".." in name.replace("\\", "/").split("/")

@@ -7,7 +7,7 @@ and one record more, for the archive itself, that says what was wrong with the r
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gristmill.runtime.adapters.archive_member import (
     ARCHIVE_ERRORS,
@@ -32,21 +32,33 @@ def is_archive(name: bytes) -> bool:
     return lowered.endswith(b".zip") or any(lowered.endswith(s.encode()) for s in TAR_SUFFIXES)
 
 
-def read_members(location: bytes, limits: ArchiveLimits) -> Iterator[Member]:
+def read_members(
+    location: bytes, limits: ArchiveLimits, note: Callable[[int], None] = lambda _: None
+) -> Iterator[Member]:
     """Yield the members of an archive in its own order; directories are passed over.
 
-    Never raises for a bad archive: the last member then has no name and says why.
+    Never raises for a bad archive: the last member then has no name and says why. Nor is an archive
+    without files silent. `note` is told how many of the archive's bytes have been read.
     """
+    empty = True
     try:
         with open(location, "rb", opener=_open) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.ENXIO, "not a regular file")
             read = read_zip if location.lower().endswith(b".zip") else read_tar
-            yield from _within(read(file, location, status.st_size, limits), status.st_size, limits)
+            members = read(file, location, status.st_size, limits)
+            for member in _within(members, status.st_size, limits):
+                note(os.lseek(file.fileno(), 0, os.SEEK_CUR))
+                empty = False
+                yield member
     except (LimitReachedError, *ARCHIVE_ERRORS) as error:
         fault, detail = _explained(error)
         yield Member(name=None, size_bytes=0, fault=fault, detail=detail[:200])
+    else:
+        if empty:
+            detail = "an archive without files"
+            yield Member(name=None, size_bytes=0, fault=Reason.EMPTY, detail=detail)
 
 
 def _open(location: str, flags: int) -> int:
@@ -62,9 +74,11 @@ def _explained(error: Exception) -> tuple[Reason, str]:
     return Reason.NOT_A_FILE if odd else Reason.UNREADABLE, str(error).lower() or repr(error)
 
 
-def _within(members: Iterator[Member], size: int, limits: ArchiveLimits) -> Iterator[Member]:
+def _within(members: Iterator[Member | None], size: int, limits: ArchiveLimits) -> Iterator[Member]:
+    """Yield the members that are files; what is passed over counts as well: it costs as much."""
     allowed = limits.members_allowed(size)
     for count, member in enumerate(members, 1):
         if count > allowed:
             raise LimitReachedError(f"more than {allowed:,} members")
-        yield member
+        if member is not None:
+            yield member

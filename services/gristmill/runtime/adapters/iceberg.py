@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
@@ -47,7 +48,7 @@ def local_catalog(directory: str) -> Catalog:
     root = os.path.abspath(directory)
     # pyiceberg takes what follows # or ? in an address off, and never decodes %: a plain path then.
     scheme = "" if "#" in root or "?" in root else "file://"
-    with _explained():
+    with explained():
         return SqlCatalog(
             "gristmill",
             uri=URL.create("sqlite", database=f"{root}/catalog.db").render_as_string(),
@@ -65,16 +66,18 @@ class IcebergTables:
 
     def create(self) -> None:
         """Make the namespace and the tables that are not there yet."""
-        with _explained():
+        with explained():
             with suppress(NamespaceAlreadyExistsError):
                 self._catalog.create_namespace(NAMESPACE)
             for name, definition in TABLES.items():
-                self._catalog.create_table_if_not_exists(
+                table = self._catalog.create_table_if_not_exists(
                     (NAMESPACE, name),
                     definition.iceberg_schema(),
                     sort_order=definition.sort_order(),
                     properties=_PROPERTIES,
                 )
+                if table.current_snapshot() is None and name != "takedowns":
+                    self._append(table, definition.arrow_schema().empty_table(), {}, 0)
 
     def load(self, table: str) -> Table:
         """Return a table as it stands now."""
@@ -82,7 +85,7 @@ class IcebergTables:
 
     def positions(self, table: str) -> Mapping[str, int]:
         """Return, per source, the offset before which the table holds everything."""
-        return _vector(newest_own_snapshot(self.load(table)))
+        return vector_of(newest_own_snapshot(self.load(table)))
 
     def num_rows(self, table: str) -> int:
         """Return how many rows the table has."""
@@ -105,7 +108,7 @@ class IcebergTables:
         self, table: str, spans: Mapping[str, Span], rows: Callable[[Takedowns], Columns]
     ) -> int:
         """Add rows and move the vector in one atomic step; see the port."""
-        with _explained():
+        with explained():
             for _ in range(_ATTEMPTS):
                 try:
                     return self._try_commit(table, spans, rows)
@@ -118,16 +121,20 @@ class IcebergTables:
     ) -> int:
         table = self.load(name)
         newest = newest_own_snapshot(table)
-        vector = _vector(newest)
+        vector = vector_of(newest)
         for source, span in spans.items():
             if vector.get(source, 0) != span.begin:
                 raise Stale(
                     f"table {name} stands at {vector.get(source, 0)} in source {source}, "
                     f"the batch begins at {span.begin}"
                 )
-        number = _commit_number(newest) + 1
+        number = _last_commit_number(table, newest) + 1
         data = _arrow(TABLES[name], rows(self.takedowns()), number)
         vector.update((source, span.end) for source, span in spans.items())
+        self._append(table, data, vector, number)
+        return len(data)
+
+    def _append(self, table: Table, data: pa.Table, vector: Mapping[str, int], number: int) -> None:
         with table.transaction() as transaction:
             transaction.append(
                 data,
@@ -138,7 +145,6 @@ class IcebergTables:
                 },
             )
             transaction.set_properties({COMMIT_NUMBER: str(number)})
-        return len(data)
 
 
 def newest_own_snapshot(table: Table) -> Snapshot | None:
@@ -163,13 +169,16 @@ def snapshot_property(snapshot: Snapshot | None, name: str) -> str | None:
     return snapshot.summary.get(name) if snapshot is not None and snapshot.summary else None
 
 
-def _vector(snapshot: Snapshot | None) -> dict[str, int]:
+def vector_of(snapshot: Snapshot | None) -> dict[str, int]:
+    """Return the vector of positions that a snapshot carries."""
     stored = snapshot_property(snapshot, POSITIONS)
     return dict(json.loads(stored)) if stored else {}
 
 
-def _commit_number(snapshot: Snapshot | None) -> int:
-    return int(snapshot_property(snapshot, COMMIT_NUMBER) or 0)
+def _last_commit_number(table: Table, snapshot: Snapshot | None) -> int:
+    """Return the highest number given so far, also to commits that were taken back since."""
+    given = table.properties.get(COMMIT_NUMBER, "0")
+    return max(int(given), int(snapshot_property(snapshot, COMMIT_NUMBER) or 0))
 
 
 def _arrow(definition: TableDefinition, columns: Columns, commit_number: int) -> pa.Table:
@@ -185,7 +194,9 @@ def _arrow(definition: TableDefinition, columns: Columns, commit_number: int) ->
     ]
     unchecked = pa.schema([field.with_nullable(nullable=True) for field in schema])
     table = pa.Table.from_arrays(arrays, schema=unchecked)
-    table = table.sort_by([(name, "ascending") for name in definition.sort_by])
+    keys = [(name, "ascending", "at_start") for name in definition.sort_by]
+    # Nulls first, as the table's sort order says to other engines.
+    table = table.take(pc.sort_indices(table, sort_keys=keys))
     if with_sequence:
         first = commit_number << 32
         numbers = pa.array(range(first, first + num_rows), type=pa.int64())
@@ -193,44 +204,8 @@ def _arrow(definition: TableDefinition, columns: Columns, commit_number: int) ->
     return table.cast(schema)
 
 
-def remove_orphans(tables: IcebergTables) -> int:
-    """Delete data files that no snapshot knows: what a killed writer left. Return how many.
-
-    Only for local tables whose one writer is the caller.
-    """
-    removed = 0
-    for name in TABLES:
-        table = tables.load(name)
-        directory = os.path.join(_local_path(table.location()), "data")
-        if not os.path.isdir(directory):
-            continue
-        known = set(_data_files(table))
-        for folder, _, files in os.walk(directory):
-            for file in files:
-                path = os.path.join(folder, file)
-                if path not in known:
-                    os.unlink(path)
-                    removed += 1
-    return removed
-
-
-def _data_files(table: Table) -> Iterator[str]:
-    seen: set[str] = set()
-    for snapshot in table.snapshots():
-        for manifest in snapshot.manifests(table.io):
-            if manifest.manifest_path in seen:
-                continue
-            seen.add(manifest.manifest_path)
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
-                yield _local_path(entry.data_file.file_path)
-
-
-def _local_path(location: str) -> str:
-    return location.removeprefix("file://")
-
-
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn a full disk, wherever it is noticed, into one clear error."""
     try:
         yield

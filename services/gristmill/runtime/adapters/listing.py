@@ -70,6 +70,7 @@ class LocalSource:
             for item in sorted(found, key=lambda item: item.path)
             if self._wanted(text_path(item.path), opened=item.type == "archive")
         ]
+        self._inside = (-1, 0)  # which item is being read, and how many of its bytes were
         self._before = [0, *accumulate(item.size_bytes for item in self._items)]
         self._argument = text_path(argument)
         identity = hashlib.sha256(json.dumps([list(rules), *self._selection(selection)]).encode())
@@ -99,8 +100,12 @@ class LocalSource:
         return len(self._items) << MEMBER_BITS
 
     def done_bytes(self, offset: int) -> int:
-        """Return the listed bytes before the offset; an archive counts when it is done."""
-        return self._before[min(offset >> MEMBER_BITS, len(self._items))]
+        """Return the listed bytes before the offset, inside an archive as far as it was read."""
+        number = min(offset >> MEMBER_BITS, len(self._items))
+        inside, num_bytes = self._inside
+        if offset & _MEMBER_MASK and inside == number:
+            return self._before[number] + min(num_bytes, self._items[number].size_bytes)
+        return self._before[number]
 
     def entries(self, start: int) -> Iterator[Entry]:
         """Yield the entries from offset `start` on."""
@@ -128,7 +133,11 @@ class LocalSource:
         location = os.path.join(self._root, item.path)
         archive = text_path(os.path.basename(item.path))
         count = 0
-        for member in read_members(location, self._limits):
+
+        def note(num_bytes: int) -> None:
+            self._inside = (number, num_bytes)
+
+        for member in read_members(location, self._limits, note):
             if member.name is None:
                 origin = self._origin(text_path(self._name), text_path(item.path))
             elif self._wanted(name := text_path(member.name)):
@@ -168,7 +177,10 @@ class _Patterns:
 
 
 def _compiled(patterns: tuple[str, ...]) -> "pathspec.GitIgnoreSpec | None":
-    return pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
+    except ValueError as error:
+        raise BadInput(f"not a pattern as in a .gitignore: {error}") from error
 
 
 def _find(argument: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:
@@ -218,9 +230,8 @@ def _walk(root: bytes, start: bytes, selection: Selection) -> Iterator[_Item]:
     while pending:
         relative = pending.pop()
         directory = os.path.join(root, relative)
-        if os.path.basename(os.path.abspath(directory)) in names and (
-            os.path.realpath(directory) in selection.skip
-        ):
+        named_like_it = not relative or os.path.basename(directory) in names
+        if named_like_it and os.path.realpath(directory) in selection.skip:
             continue
         try:
             with os.scandir(directory) as found:

@@ -40,19 +40,28 @@ class RunDirectory:
             raise BadInput(f"{path} is not the output of a gristmill run")
         try:
             with open(about, encoding="utf-8") as stream:
-                version = json.load(stream)["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+                content = json.load(stream)
+                version, home = content["schema"], content.get("home")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadInput(f"{about} cannot be read: {error}") from error
         if version != SCHEMA_VERSION:
             raise BadInput(
                 f"{path} has schema version {version}, this gristmill reads {SCHEMA_VERSION}: "
                 f"`gristmill upgrade {path}` says what can be done"
             )
+        if home is not None and home != os.path.realpath(path):
+            # Iceberg's metadata names absolute paths: here they would lead to the other place.
+            raise BadInput(
+                f"{path} was moved or copied from {home}, where its tables still point: move it "
+                "back, or run its sources into a new directory"
+            )
 
     @classmethod
     def create(cls, path: str) -> "RunDirectory":
         """Open a directory, or make it when it is missing or empty."""
         about = os.path.join(path, _ABOUT)
+        if not _is_text(path):
+            raise BadInput("the name of the output directory is not valid UTF-8")
         if not os.path.exists(about):
             try:
                 os.makedirs(path, exist_ok=True)
@@ -63,7 +72,8 @@ class RunDirectory:
                 raise BadInput(f"{path} cannot be made: {error.strerror}") from error
             if present - {"lock", f"{_ABOUT}.new"}:  # what a run killed at its start leaves
                 raise BadInput(f"{path} exists and is not the output of a gristmill run")
-            _write_atomically(about, json.dumps({"schema": SCHEMA_VERSION}).encode())
+            content = {"schema": SCHEMA_VERSION, "home": os.path.realpath(path)}
+            _write_atomically(about, json.dumps(content).encode())
         return cls(path)
 
     @property
@@ -103,6 +113,14 @@ class RunDirectory:
             os.makedirs(folder, exist_ok=True)
             text = "".join(f"{line}\n" for line in source.lines())
             _write_atomically(path, zstandard.compress(text.encode()))
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _write_atomically(path: str, data: bytes) -> None:

@@ -26,6 +26,7 @@ from gristmill.runtime.model import Reason
 
 _MAX_WINDOW_BYTES = 128 << 20  # zstd and xz may ask for this much memory, as `xz -9` (65 MiB) does
 _MAX_HEADERS_BYTES = 1 << 20  # long names, pax records and maps before one member (as Go allows)
+_MAX_PADDING_BYTES = 2 << 20  # tar pads to its record size, which its users set to 1 MiB at most
 _MAX_SPARSE_PARTS = 100  # tarfile's work on a sparse member grows with the square of its parts
 
 
@@ -37,23 +38,21 @@ class _Stream(Protocol):
 
 def read_tar(
     file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
-) -> Iterator[Member]:
-    """Yield the members; directories are passed over. Raises ARCHIVE_ERRORS at a broken place."""
+) -> Iterator[Member | None]:
+    """Yield the members, None for a directory. Raises ARCHIVE_ERRORS at a broken place."""
     stream = _ForwardStream(_decompressed(file, location.lower()), limits.bytes_allowed(size))
     with tarfile.open(None, "r:", stream, encoding="utf-8", errors="surrogateescape") as tar:
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # else it remembers every member
             tar.pax_headers = {}  # and copy all global headers for each
-            if not info.isdir():
-                yield _tar_member(tar, info, stream, limits)
+            yield None if info.isdir() else _tar_member(tar, info, stream, limits)
             stream.expect_headers(_MAX_HEADERS_BYTES)
     # tarfile takes a broken header in the middle, and a stream that breaks off, for the end.
     if stream.last_block.strip(b"\0"):
         raise tarfile.ReadError("a broken header in the middle of the archive")
     if not stream.last_block:
         raise EOFError("the archive breaks off before its end mark")
-    if not stream.only_zeros_follow():
-        raise tarfile.ReadError("something follows the end mark of the archive")
+    stream.expect_padding()
 
 
 def _tar_member(
@@ -199,12 +198,15 @@ class _ForwardStream(io.RawIOBase):
         if self._given > self._allowed:
             raise LimitReachedError(f"unpacks to more than {self._allowed >> 20:,} MiB")
 
-    def only_zeros_follow(self) -> bool:
-        """Read on to the end, where checksums stand, and tell whether anything is there."""
+    def expect_padding(self) -> None:
+        """Read on to the end, where checksums stand: nothing but a little padding may be there."""
+        left = _MAX_PADDING_BYTES
         while data := self._take(STEP_BYTES):
             if data.strip(b"\0"):
-                return False
-        return True
+                raise tarfile.ReadError("something follows the end mark of the archive")
+            left -= len(data)
+            if left < 0:
+                raise LimitReachedError("more than 2 MiB of zeros after its end mark")
 
 
 _PAX_TYPES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)

@@ -35,8 +35,10 @@ class _CappedFile(io.BufferedReader):
         return super().read(size)
 
 
-def read_zip(file: IO[bytes], _: bytes, size: int, limits: ArchiveLimits) -> Iterator[Member]:
-    """Yield the members; directories are passed over. Raises ARCHIVE_ERRORS at a broken place."""
+def read_zip(
+    file: IO[bytes], _: bytes, size: int, limits: ArchiveLimits
+) -> Iterator[Member | None]:
+    """Yield the members, None for a directory. Raises ARCHIVE_ERRORS at a broken place."""
     allowed = limits.bytes_allowed(size)
     given = 0
     raw = io.FileIO(file.fileno(), "rb", closefd=False)
@@ -46,6 +48,7 @@ def read_zip(file: IO[bytes], _: bytes, size: int, limits: ArchiveLimits) -> Ite
             if info.header_offset in shared:
                 raise LimitReachedError("its members share bytes")
             if info.is_dir() and not info.file_size:
+                yield None
                 continue
             member = _unread_zip_member(info, limits)
             if member is None:

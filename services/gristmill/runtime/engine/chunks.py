@@ -32,17 +32,14 @@ class Chunk:
 def cut(sources: Sequence[Source], starts: Mapping[str, int], limit: int | None) -> Iterator[Chunk]:
     """Cut the sources, each from its start on, into chunks; at most `limit` records in all."""
     listed = 0
-    seen: set[str] = set()
     for source in sources:
-        name = source.listing.source
-        start = starts.get(name, 0)
-        if name not in seen and start < source.end():
+        start = starts.get(source.listing.source, 0)
+        if start < source.end():
             for chunk in _cut_one(source, start, limit):
                 chunk.listed_bytes += listed
                 taken = len(chunk.entries)  # whoever has the chunk may empty it
                 yield chunk
                 limit = None if limit is None else limit - taken
-        seen.add(name)
         listed += source.listing.total_bytes
         if limit == 0:
             return

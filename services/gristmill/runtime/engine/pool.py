@@ -101,6 +101,8 @@ class WorkerPool:
             thread.join()
 
     def _serve(self, slot: int) -> None:
+        # Workers inherit this: a Ctrl-C is for the parent, which ends them in order.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while not self._closing.is_set():
             try:
                 job = self._jobs.get(timeout=0.2)

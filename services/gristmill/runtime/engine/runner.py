@@ -20,7 +20,7 @@ from gristmill.runtime.ports import Batch, Clock, Progress, Sink, Source, Span
 BEFORE, AFTER = 0, 1
 """The two segments of pure work, before and after the admission."""
 
-_DECISION_BYTES = 400  # what a decision weighs until it is written
+_DECISION_BYTES = 1000  # what a decision weighs in memory until it is written
 _WAIT_SECONDS = 0.2  # how soon a request to stop is noticed
 
 
@@ -89,6 +89,7 @@ class LocalRunner:
         self._writer = _Writer(sink, clock, settings)
         self._chunks: Iterator[Chunk] = iter(())
         self._exhausted = False
+        self._reading = False
         self._before: deque[tuple[Chunk, Future[list[Passage]]]] = deque()
         self._inflight_bytes = 0
         self._batch: list[Chunk] = []
@@ -96,8 +97,14 @@ class LocalRunner:
         self._stopping = False
 
     def stop(self) -> None:
-        """Ask the run to end with what is already done; safe in a signal handler."""
+        """Ask the run to end with what is already done; for a signal handler of this thread.
+
+        A source may read on for long without giving anything: then it is interrupted, which costs
+        nothing, since what it had not given is not begun.
+        """
         self._stopping = True
+        if self._reading:
+            raise KeyboardInterrupt
 
     def run(self, sources: Sequence[Source], limit: int | None = None) -> RunReport:
         """Take all sources through, from where the sink stands, at most `limit` records more."""
@@ -121,12 +128,24 @@ class LocalRunner:
     def _feed(self) -> None:
         """Give the workers chunks until enough bytes are on their way."""
         while not self._before or self._inflight_bytes < self._settings.inflight_bytes:
-            if (chunk := next(self._chunks, None)) is None:
-                self._exhausted = True
+            if (chunk := self._next_chunk()) is None:
                 return
             self._inflight_bytes += chunk.weight_bytes
             self._before.append((chunk, self._pool.submit(BEFORE, chunk.entries)))
             chunk.entries = ()
+
+    def _next_chunk(self) -> Chunk | None:
+        self._reading = True
+        try:
+            chunk = next(self._chunks, None)
+        except KeyboardInterrupt:
+            if not self._stopping:
+                raise
+            return None
+        finally:
+            self._reading = False
+        self._exhausted = chunk is None
+        return chunk
 
     def _advance(self) -> bool:
         """Take the oldest answer one step on; False when nothing is left to do."""

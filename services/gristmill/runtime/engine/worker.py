@@ -61,7 +61,6 @@ def serve(
     connection: Connection, marks: mmap.mmap, limits: Limits, build: Callable[[], Toolbox]
 ) -> None:
     """Answer tasks until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops in order; so do we, with it
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     toolbox = build()
     _limit_memory(limits.memory_bytes)

@@ -88,7 +88,10 @@ def test_entries_are_sorted_by_the_bytes_of_their_paths(tmp_path: Path) -> None:
 
 def test_offsets_are_item_and_member(tree: Path) -> None:
     offsets = [(e.position.offset >> 32, e.position.offset & 0xFFFFFFFF) for e in all_of(tree)]
-    expected = [(0, 0), (1, 0), (1, 1), (1, 2), (3, 0), (4, 0), (4, 1), (4, 2), (5, 0)]
+    expected = [
+        *[(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (3, 0)],
+        *[(4, 0), (4, 1), (4, 2), (5, 0), (6, 0)],
+    ]
     assert offsets == expected
     assert source_of(tree).end() == 7 << 32
 
@@ -307,11 +310,13 @@ def test_an_archive_named_itself_is_always_opened(tree: Path) -> None:
 def test_include_and_exclude_work_on_paths_and_member_names(tree: Path) -> None:
     assert paths(source_of(tree, include=("*.txt",))) == [
         "m/three.txt",
+        "c.tar",
         "m/three.txt",
         "g.tar.gz",
+        "h.zip",
     ]
     chosen = paths(source_of(tree, include=("*.py",), exclude=("m/t*", "/d/")))
-    assert chosen == ["a.py", "m/one.py", "g.tar.gz"]
+    assert chosen == ["a.py", "m/one.py", "c.tar", "g.tar.gz", "h.zip"]
 
 
 def test_an_archive_can_be_excluded_whole(tree: Path) -> None:
@@ -326,6 +331,33 @@ def test_members_are_numbered_among_those_wanted(tree: Path) -> None:
         1 << 32 | 1,
     ]
     assert list(source.entries(1 << 32 | 1)) == entries[2:]
+
+
+def test_an_archive_without_files_is_one_record_that_says_so(tree: Path) -> None:
+    faults = {e.origin.path: (e.fault, e.detail) for e in source_of(tree).entries(0)}
+    assert faults["c.tar"] == (Reason.EMPTY, "an archive without files")
+    assert faults["h.zip"] == (Reason.EMPTY, "an archive without files")
+
+
+def test_progress_moves_inside_an_archive(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.tar": tar_of({f"{n}.py": b"x" * 2000 for n in range(50)}), "b.py": b""})
+    source = source_of(tmp_path)
+    done = [source.done_bytes(entry.position.offset) for entry in source.entries(0)]
+    assert done == sorted(done)
+    assert len(set(done[:50])) > 5
+    assert done[-1] == source.listing.total_bytes
+
+
+def test_a_pattern_that_is_none_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="not a pattern"):
+        source_of(tmp_path, include=("!",))
+
+
+def test_a_link_to_the_output_directory_does_not_bring_it_in(tmp_path: Path) -> None:
+    fill(tmp_path / "out", {"catalog.py": b"x"})
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    source = source_of(tmp_path / "link", skip=(os.fsencode(tmp_path / "out"),))
+    assert paths(source) == []
 
 
 def test_a_single_file_is_its_own_listing(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The directory of a local run: what it accepts, who may write, what says that a run broke off."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,7 +38,8 @@ class Listed:
 def test_a_missing_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     made = RunDirectory.create(str(path))
-    assert json.loads((path / "gristmill.json").read_text()) == {"schema": SCHEMA_VERSION}
+    about = json.loads((path / "gristmill.json").read_text())
+    assert about == {"schema": SCHEMA_VERSION, "home": os.path.realpath(path)}
     assert made.path == str(path)
     assert made.index == str(path / "index")
 
@@ -178,3 +181,20 @@ def test_a_listing_is_written_down_once(directory: RunDirectory) -> None:
     assert zstandard.decompress(stored.read_bytes()).decode() == "a 1\nü 2\n"
     assert (first.asked, second.asked) == (1, 0)
     assert [path.name for path in stored.parent.iterdir()] == ["abc.jsonl.zst"]
+
+
+def test_a_directory_that_was_moved_or_copied_is_refused(tmp_path: Path) -> None:
+    RunDirectory.create(str(tmp_path / "a"))
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    (tmp_path / "a").rename(tmp_path / "moved")
+    for path in ("copy", "moved"):
+        with pytest.raises(BadInput, match="moved or copied from"):
+            RunDirectory(str(tmp_path / path))
+    (tmp_path / "moved").rename(tmp_path / "a")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert RunDirectory(str(tmp_path / "link")).path == str(tmp_path / "link")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="UTF-8"):
+        RunDirectory.create(str(tmp_path / "o\udcff"))

@@ -127,12 +127,6 @@ def test_an_archive_without_members_has_a_span_and_no_records() -> None:
     assert (chunk.begin, chunk.end, list(chunk.entries)) == (0, 1 << MEMBER_BITS, [])
 
 
-def test_a_source_given_twice_is_read_once() -> None:
-    source = FakeSource("s", [[1], [2]])
-    chunks = list(cut([source, source], {}, None))
-    assert positions(chunks) == all_positions([source])
-
-
 def test_a_source_that_is_done_gives_nothing() -> None:
     source = FakeSource("s", [[1], [2]])
     assert list(cut([source], {"s": source.end()}, None)) == []
