@@ -22,7 +22,10 @@ PACKAGES = ("pyarrow", "pyiceberg", "sqlalchemy", "pygments", "pydantic", "fsspe
 # end in .h: judged by name they pass for C and would fill the funnel with syntax errors.
 LEFT_OUT = ("__pycache__/", "*.so*", "site-packages/", "dist-packages/", "include/")
 EXAMPLES = (
-    ("Why is this file not in the corpus? Somebody else had the same file first:", "tools/brew_units.py"),
+    (
+        "Why is this file not in the corpus? Somebody else had the same file first:",
+        "tools/brew_units.py",
+    ),
     ("And this one? It was committed in the middle of a merge:", "scripts/half_merged.py"),
     ("And this one? A program wrote it, not a person:", "src/brewlog/recipe_pb2.py"),
 )
