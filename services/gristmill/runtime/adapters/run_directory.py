@@ -100,8 +100,7 @@ class RunDirectory:
     def unfinished_until_done(self) -> Iterator[None]:
         """Leave a mark on disk for as long as a run has not come to an orderly end."""
         mark = os.path.join(self.path, _UNFINISHED)
-        with open(mark, "wb"):
-            pass
+        _write_atomically(mark, b"")
         yield
         os.unlink(mark)
 
