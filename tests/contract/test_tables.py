@@ -458,6 +458,25 @@ def test_what_reached_files_alone_is_rolled_back_to_where_the_ledger_stands(
     ]  # a number that readers may have seen is not given again
 
 
+def test_a_rollback_keeps_what_another_engine_did_before(iceberg: IcebergTables) -> None:
+    append_as_another_engine(iceberg, "foreign")
+    iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
+    recover(iceberg)
+    assert ids_in(iceberg) == ["foreign"]
+
+
+def test_nothing_is_taken_back_under_what_another_engine_wrote(iceberg: IcebergTables) -> None:
+    iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
+    append_as_another_engine(iceberg, "foreign")
+    recover(iceberg)
+    assert ids_in(iceberg) == ["a", "foreign"]
+
+
+def test_a_table_that_was_never_made_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="run it again"):
+        IcebergTables(local_catalog(str(tmp_path))).load("files")
+
+
 def test_the_very_first_commit_can_be_rolled_back(iceberg: IcebergTables) -> None:
     iceberg.commit("files", {"s": Span(0, 3)}, rows_of("a"))
     assert recover(iceberg) == 1

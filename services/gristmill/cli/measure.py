@@ -152,7 +152,10 @@ def _read_files(data: str) -> Iterator[tuple[str, bytes]]:
         if name.endswith((".jsonl", ".jsonl.gz")):
             for record in _read_lines(os.path.join(data, name)):
                 if "content" in record and "id" in record:
-                    yield record["id"], _content(record)
+                    try:
+                        yield str(record["id"]), _content(record)
+                    except (ValueError, TypeError, AttributeError) as error:
+                        raise BadInput(f"{name}: {record['id']}: not a file: {error}") from error
 
 
 def _content(record: dict[str, Any]) -> bytes:
@@ -171,5 +174,5 @@ def _read_lines(path: str) -> Iterator[dict[str, Any]]:
                 if not isinstance(record, dict):
                     raise BadInput(f"{path}: a line that is no JSON object")
                 yield record
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error

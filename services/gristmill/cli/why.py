@@ -107,6 +107,8 @@ def _rows(
 ) -> list[Row]:
     from gristmill.cli.reading import equal, one_of, scan, starts_with
 
+    if document_id == "":  # every id begins with nothing
+        return []
     if document_id is not None:
         found = scan(tables, "ledger", _COLUMNS, starts_with("document_id", document_id.lower()))
     elif repository is not None:

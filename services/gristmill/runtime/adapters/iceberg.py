@@ -17,14 +17,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+)
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from gristmill.runtime.adapters.iceberg_schemas import SEQUENCE, TABLES, TableDefinition
-from gristmill.runtime.model import Fatal, Stale
+from gristmill.runtime.model import BadInput, Fatal, Stale
 from gristmill.runtime.ports import Columns, Span, Takedowns
 
 NAMESPACE = "gristmill"
@@ -45,7 +49,7 @@ _PROPERTIES = {
 
 def local_catalog(directory: str) -> Catalog:
     """Return the catalog of a local run: SQLite and files under `directory`."""
-    root = os.path.abspath(directory)
+    root = os.path.realpath(directory)
     # pyiceberg takes what follows # or ? in an address off, and never decodes %: a plain path then.
     scheme = "" if "#" in root or "?" in root else "file://"
     with explained():
@@ -80,8 +84,14 @@ class IcebergTables:
                     self._append(table, definition.arrow_schema().empty_table(), {}, 0)
 
     def load(self, table: str) -> Table:
-        """Return a table as it stands now."""
-        return self._catalog.load_table((NAMESPACE, table))
+        """Return a table as it stands now. Raises BadInput when it was never made."""
+        try:
+            return self._catalog.load_table((NAMESPACE, table))
+        except NoSuchTableError as error:
+            raise BadInput(
+                f"there is no table {NAMESPACE}.{table} yet: the first run was stopped at its "
+                "start; run it again"
+            ) from error
 
     def positions(self, table: str) -> Mapping[str, int]:
         """Return, per source, the offset before which the table holds everything."""

@@ -6,21 +6,17 @@ Only for local tables, under the directory's lock: with other writers about, thi
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from gristmill.runtime.adapters.iceberg import (
-    POSITIONS,
     IcebergTables,
     explained,
-    newest_own_snapshot,
-    snapshot_property,
     vector_of,
 )
 from gristmill.runtime.adapters.iceberg_schemas import TABLES
-from gristmill.runtime.model import Fatal
 
 
 def recover(tables: IcebergTables) -> int:
@@ -33,28 +29,23 @@ def recover(tables: IcebergTables) -> int:
 
 
 def _roll_back(tables: IcebergTables) -> None:
-    table = tables.load("files")
-    ledger = tables.positions("ledger")
-    current = newest_own_snapshot(table)
-    target = current
-    while target is not None and any(
-        offset > ledger.get(source, 0) for source, offset in vector_of(target).items()
-    ):
-        target = _own_before(table, target)
-    if target is None:
-        raise Fatal("table files: the snapshots from before its last commit have expired")
-    if current is not None and target.snapshot_id != current.snapshot_id:
-        table.manage_snapshots().rollback_to_snapshot(target.snapshot_id).commit()
+    """Take back the commits to `files` that the ledger lacks, and nothing else.
+
+    What other engines did before them stays. Where another engine wrote on top, or the snapshot
+    before has expired, nothing is taken back: the same source, run again, completes the ledger.
+    """
+    table, ledger = tables.load("files"), tables.positions("ledger")
+    snapshot = current = table.current_snapshot()
+    while snapshot is not None and _is_ahead(snapshot, ledger):
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None
+    if snapshot is not None and snapshot is not current:
+        table.manage_snapshots().rollback_to_snapshot(snapshot.snapshot_id).commit()
 
 
-def _own_before(table: Table, snapshot: Snapshot) -> Snapshot | None:
-    before: Snapshot | None = snapshot
-    while before is not None:
-        parent = before.parent_snapshot_id
-        before = table.snapshot_by_id(parent) if parent is not None else None
-        if snapshot_property(before, POSITIONS) is not None:
-            break
-    return before
+def _is_ahead(snapshot: Snapshot, ledger: Mapping[str, int]) -> bool:
+    vector = vector_of(snapshot)
+    return any(offset > ledger.get(source, 0) for source, offset in vector.items())
 
 
 def _expire_abandoned(table: Table) -> None:
