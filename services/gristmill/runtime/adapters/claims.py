@@ -1,4 +1,7 @@
-"""The exact claims, in memory: content hash to owner. Derived from a log, never the truth."""
+"""What every index keeps in memory: who owns which content, and how far each source was decided.
+
+Derived from a log, never the truth itself.
+"""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -79,3 +82,11 @@ class ExactClaims:
             return Duplicate(of=identity.hex(), similarity=1.0, match="exact")
         owner_position = Position(source=self._source_names[source], offset=offset)
         return Kept() if owner_position == fingerprint.position else Resubmitted()
+
+
+def advance(watermarks: dict[str, int], fingerprints: Sequence[Fingerprint]) -> None:
+    """Move the watermarks behind the positions of a batch; they never go back."""
+    for fingerprint in fingerprints:
+        source, behind = fingerprint.position.source, fingerprint.position.offset + 1
+        if behind > watermarks.get(source, 0):
+            watermarks[source] = behind

@@ -73,7 +73,8 @@ class LocalSource:
         self._inside = (-1, 0)  # which item is being read, and how many of its bytes were
         self._before = [0, *accumulate(item.size_bytes for item in self._items)]
         self._argument = text_path(argument)
-        identity = hashlib.sha256(json.dumps([list(rules), *self._selection(selection)]).encode())
+        chosen = (selection.include, selection.exclude, selection.open_archives)
+        identity = hashlib.sha256(json.dumps([list(rules), *chosen]).encode())
         for line in self.lines():
             identity.update(line.encode() + b"\n")
         self.listing = Listing(
@@ -83,9 +84,6 @@ class LocalSource:
             num_entries=len(self._items),
             warnings=() if self._items else (f"nothing to read under {self._argument}",),
         )
-
-    def _selection(self, selection: Selection) -> tuple[object, ...]:
-        return (selection.include, selection.exclude, selection.open_archives)
 
     def lines(self) -> Iterator[str]:
         """Yield the listing as JSON lines: first the root, then one item a line."""

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import lmdb
 
-from gristmill.runtime.adapters.claims import ExactClaims, Owner
-from gristmill.runtime.adapters.memory_index import advance
+from gristmill.runtime.adapters.claims import ExactClaims, Owner, advance
 from gristmill.runtime.model import BadInput, Fatal, Kind, Position
 from gristmill.runtime.ports import Admission, Fingerprint
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gristmill.runtime.adapters.claims import ExactClaims
+from gristmill.runtime.adapters.claims import ExactClaims, advance
 from gristmill.runtime.ports import Admission, Fingerprint
 
 
@@ -25,11 +25,3 @@ class MemoryIndex:
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
-
-
-def advance(watermarks: dict[str, int], fingerprints: Sequence[Fingerprint]) -> None:
-    """Move the watermarks behind the positions of a batch; they never go back."""
-    for fingerprint in fingerprints:
-        source, behind = fingerprint.position.source, fingerprint.position.offset + 1
-        if behind > watermarks.get(source, 0):
-            watermarks[source] = behind
