@@ -2,8 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,8 +55,10 @@ def _rebuild(path: str, tables: "IcebergTables") -> int:
     uuid = str(tables.load("files").metadata.table_uuid)
     index = LmdbIndex(fresh, Table(uuid=uuid, positions={}, num_documents=0))
     try:
-        for batch in _kept(tables):
-            index.admit(batch)
+        kept = _kept(tables)
+        signed = _signed(tables)
+        for begin in range(0, len(kept), _BATCH):
+            index.restore([_fingerprint(row, signed) for row in kept[begin : begin + _BATCH]])
         num_documents = len(index)
     finally:
         index.close()
@@ -68,24 +69,53 @@ def _rebuild(path: str, tables: "IcebergTables") -> int:
     return num_documents
 
 
-def _kept(tables: "IcebergTables") -> Iterator[list["Fingerprint"]]:
-    """Yield what was admitted, in the order of admission, from the ledger."""
+def _kept(tables: "IcebergTables") -> list[dict[str, Any]]:
+    """Return what was admitted, in the order of admission, from the ledger.
+
+    Inside one commit of several sources their order is not on record; then it is by their ids.
+    """
     from gristmill.cli.reading import equal, scan
-    from gristmill.runtime.model import Kind, Position
-    from gristmill.runtime.ports import Fingerprint
 
     order = ("decided_at", "position_source", "position_offset")
     columns = ("document_id", "content_sha256", "kind", "outcome", *order)
     rows = scan(tables, "ledger", columns, equal("stage", "dedup"))
     rows = rows.sort_by([(name, "ascending") for name in order])
-    for batch in rows.to_batches(_BATCH):
-        yield [
-            Fingerprint(
-                document_id=row["document_id"],
-                kind=Kind(row["kind"]),
-                content_sha256=row["content_sha256"],
-                position=Position(source=row["position_source"], offset=row["position_offset"]),
-            )
-            for row in batch.to_pylist()
-            if row["outcome"] == "keep"
-        ]
+    # What was given up and kept again later stands where it was kept last.
+    kept = {row["document_id"]: row for row in rows.to_pylist() if row["outcome"] == "keep"}
+    return list(kept.values())
+
+
+def _signed(tables: "IcebergTables") -> dict[str, tuple[bytes, int, str]]:
+    """Return signature, number of shingles and domain by document id, of everything written."""
+    from gristmill.cli.reading import stream
+    from gristmill.dedup.fingerprint import sign
+    from gristmill.dedup.stage import domain
+    from gristmill.runtime.model import Kind
+
+    signed = {}
+    for batch in stream(tables, "files", ("document_id", "content", "language", "path")):
+        ids, texts, languages, paths = (column.to_pylist() for column in batch.columns)
+        signatures = sign([text.encode() for text in texts])
+        counts = signatures.num_shingles.tolist()
+        for row, about in enumerate(zip(ids, counts, languages, paths, strict=True)):
+            document_id, count, language, path = about
+            signature = signatures.rows[row].tobytes() if count else b""
+            signed[document_id] = (signature, count, domain(Kind.FILE, language or "", path))
+    return signed
+
+
+def _fingerprint(row: dict[str, Any], signed: dict[str, tuple[bytes, int, str]]) -> "Fingerprint":
+    from gristmill.runtime.model import Kind, Position
+    from gristmill.runtime.ports import Fingerprint
+
+    # What a later stage dropped has no text any more, so it can claim its content only.
+    signature, num_shingles, domain = signed.get(row["document_id"], (b"", 0, ""))
+    return Fingerprint(
+        document_id=row["document_id"],
+        kind=Kind(row["kind"]),
+        content_sha256=row["content_sha256"],
+        position=Position(source=row["position_source"], offset=row["position_offset"]),
+        domain=domain,
+        signature=signature,
+        num_shingles=num_shingles,
+    )

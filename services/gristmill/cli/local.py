@@ -130,7 +130,7 @@ def _archive_limits(settings: IngestionSettings) -> ArchiveLimits:
 def _rules(name: str, plugin: StagePlugin, settings: Settings) -> str:
     """Return what names a stage's rules in a source's identity."""
     if plugin.build is None:
-        return name
+        return f"{name}.{fingerprint(settings.sections[name])}"
     return plugin.build(settings.sections[name]).version
 
 
@@ -203,7 +203,10 @@ def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress
 
 
 def open_index(
-    directory: RunDirectory, tables: IcebergTables, sources: Sequence[LocalSource]
+    directory: RunDirectory,
+    tables: IcebergTables,
+    sources: Sequence[LocalSource],
+    threshold: float,
 ) -> LmdbIndex:
     """Open the dedup index that belongs to the tables of a directory.
 
@@ -215,7 +218,7 @@ def open_index(
         positions=tables.positions("files"),
         num_documents=tables.num_rows("files"),
     )
-    index = LmdbIndex(directory.index, table)
+    index = LmdbIndex(directory.index, table, threshold=threshold)
     if len(index) > table.num_documents:
         written = frozenset(scan(tables, "files", ["document_id"])["document_id"].to_pylist())
         index.release(written, {source.listing.source for source in sources})
@@ -231,7 +234,7 @@ def _run(
 ) -> RunReport:
     _, stateful, after = plan.segments()
     settings = plan.run_settings
-    index = open_index(directory, tables, plan.sources)
+    index = open_index(directory, tables, plan.sources, plan.settings.sections["dedup"].threshold)
     pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, settings))
     try:
         admission = None

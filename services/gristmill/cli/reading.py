@@ -1,6 +1,6 @@
 """Reading a finished directory: what the ledger says, counted or document by document."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,13 @@ def scan(
     """Return columns of a table as Arrow."""
     condition = where if where is not None else AlwaysTrue()
     return tables.load(table).scan(row_filter=condition, selected_fields=tuple(columns)).to_arrow()
+
+
+def stream(tables: IcebergTables, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield columns of a table, in that order, batch by batch: a table may not fit into memory."""
+    rows = tables.load(table).scan(selected_fields=tuple(columns)).to_arrow_batch_reader()
+    for batch in rows:
+        yield batch.select(list(columns))
 
 
 def summarize(

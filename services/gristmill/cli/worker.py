@@ -26,7 +26,7 @@ class WorkerSetup:
 
 
 def _build(setup: WorkerSetup) -> Toolbox:
-    plugins = load_plugins()
+    plugins = load_plugins(setup.settings)  # dedup's compiler has no business here
 
     def stage(name: str) -> Any:  # noqa: ANN401  # a Stage; mypy cannot see through the plugin
         build = plugins[name].build

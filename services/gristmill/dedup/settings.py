@@ -5,4 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedupSettings:
-    """Empty: equality has no knobs; near-dedup brings its own."""
+    """How alike two documents are when one of them goes. The bands are chosen for about 0.7."""
+
+    threshold: float = 0.7
+    """Estimated Jaccard similarity from which a document is a near-duplicate of a kept one."""
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.threshold <= 1:
+            raise ValueError("threshold must be between 0.5 and 1")

@@ -2,8 +2,22 @@
 
 from collections.abc import Sequence
 
+from gristmill.dedup.fingerprint import sign
 from gristmill.dedup.settings import DedupSettings
-from gristmill.runtime.model import Document, Drop, Evidence, Keep, Outcome, Reason
+from gristmill.runtime.model import (
+    Commit,
+    Document,
+    Drop,
+    Evidence,
+    FileText,
+    Keep,
+    Kind,
+    Outcome,
+    Reason,
+    WebPage,
+)
+from gristmill.runtime.model.fingerprint import fingerprint
+from gristmill.runtime.model.languages import find_language, language_of_path
 from gristmill.runtime.ports import (
     Admission,
     DedupIndex,
@@ -13,32 +27,63 @@ from gristmill.runtime.ports import (
     StagePlugin,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 class DedupStage:
     """Admits documents in the order given; the index remembers them."""
 
-    version = f"dedup-{VERSION}"
-
     def __init__(self, settings: DedupSettings, index: DedupIndex) -> None:
-        del settings
+        self.version = f"dedup-{VERSION}.{fingerprint(settings)}"
         self._index = index
 
     def process(self, batch: Sequence[Document]) -> Sequence[Outcome]:
         """Decide a batch; every claim behind a Keep is durable when this returns."""
-        admissions = self._index.admit([fingerprint_of(document) for document in batch])
+        admissions = self._index.admit(fingerprints_of(batch))
         return [_outcome(document, a) for document, a in zip(batch, admissions, strict=True)]
 
 
-def fingerprint_of(document: Document) -> Fingerprint:
-    """Return what a document claims by."""
-    return Fingerprint(
-        document_id=document.id,
-        kind=document.kind,
-        content_sha256=document.content_sha256,
-        position=document.position,
-    )
+def fingerprints_of(batch: Sequence[Document]) -> list[Fingerprint]:
+    """Return what documents claim by, in order."""
+    signatures = sign([text_of(document) for document in batch])
+    return [
+        Fingerprint(
+            document_id=document.id,
+            kind=document.kind,
+            content_sha256=document.content_sha256,
+            position=document.position,
+            domain=domain(document.kind, document.annotations.language, document.origin.path),
+            signature=row.tobytes() if num_shingles else b"",
+            num_shingles=num_shingles,
+        )
+        for document, row, num_shingles in zip(
+            batch, signatures.rows, signatures.num_shingles.tolist(), strict=True
+        )
+    ]
+
+
+def text_of(document: Document) -> bytes:
+    """Return the text by which a document is like others; empty where only equality counts."""
+    match document.body:
+        case FileText(content=text) | WebPage(text=text):
+            return _utf8(text)
+        case Commit(message=message, patch=patch):
+            return _utf8(f"{message}\n{patch}")
+        case _:
+            return b""
+
+
+def domain(kind: Kind, language: str, path: str) -> str:
+    """Return what a document is compared with: documents of its kind and language family.
+
+    The language is the one that a stage found, else the one that the path gives away.
+    """
+    found = find_language(language) or language_of_path(path)
+    return f"{kind}/{found.family}" if found else str(kind)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _outcome(document: Document, admission: Admission) -> Outcome:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.dedup.settings import DedupSettings
-from gristmill.dedup.stage import PLUGIN, DedupStage, fingerprint_of
+from gristmill.dedup.stage import PLUGIN, DedupStage, fingerprints_of
 from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.model import (
     Document,
@@ -87,7 +87,7 @@ def test_a_batch_is_asked_about_in_one_call_in_its_order() -> None:
     index = ScriptedIndex(Kept(), Resubmitted())
     outcomes = DedupStage(DedupSettings(), index).process([A, B])
     assert [type(outcome) for outcome in outcomes] == [Keep, Drop]
-    assert index.asked == [[fingerprint_of(A), fingerprint_of(B)]]
+    assert index.asked == [fingerprints_of([A, B])]
 
 
 def test_an_index_that_answers_too_little_is_a_bug_that_shows() -> None:
@@ -98,7 +98,7 @@ def test_an_index_that_answers_too_little_is_a_bug_that_shows() -> None:
 @settings(max_examples=40)
 @given(st.one_of([documents(kind) for kind in Kind]))
 def test_a_fingerprint_says_who_what_and_where(document: Document) -> None:
-    fingerprint = fingerprint_of(document)
+    (fingerprint,) = fingerprints_of([document])
     assert fingerprint.document_id == document.id
     assert fingerprint.kind is document.kind
     assert fingerprint.content_sha256 == document.content_sha256

@@ -8,27 +8,33 @@ gives back what that table never took in, and refuses a table that it does not k
 import errno
 import json
 import os
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import lmdb
+import numpy as np
 
-from gristmill.runtime.adapters.claims import ExactClaims, Owner, advance
-from gristmill.runtime.model import BadInput, Fatal, Kind, Position
+from gristmill.runtime.adapters.claims import (
+    DEFAULT_THRESHOLD,
+    KINDS,
+    Claims,
+    Names,
+    Records,
+    advance,
+)
+from gristmill.runtime.adapters.claims_kernel import RECORD
+from gristmill.runtime.model import BadInput, Fatal
 from gristmill.runtime.ports import Admission, Fingerprint
+from gristmill.runtime.ports.index import SCHEME
 
-_FORMAT = 1
+_FORMAT = 2
 _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
 _BATCH_BYTES = 256 << 10  # more than a batch takes, with the pages that LMDB copies for it
-_KINDS = tuple(Kind)
-# One kept document: id, content hash, number of its kind, number of its source, offset.
-_RECORD = struct.Struct("<16s32sBIQ")
 # What LMDB and unpacking raise where a store is damaged; ValueError: JSON and text that are none.
 _UNREADABLE = (
     lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError,
-    ValueError, LookupError, struct.error,
+    ValueError, LookupError,
 )  # fmt: skip
 
 
@@ -47,26 +53,36 @@ class Table:
 class LmdbIndex:
     """Claims that survive: see the port for what `admit` promises. One process at a time."""
 
-    def __init__(self, path: str, table: Table, *, map_bytes: int = _MAP_BYTES) -> None:
+    def __init__(
+        self,
+        path: str,
+        table: Table,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        map_bytes: int = _MAP_BYTES,
+    ) -> None:
         """Open or make the index at `path` for `table`.
 
         Raises BadInput, naming `gristmill dedup rebuild`, when index and table are not of one
         making.
         """
         self._path = path
-        self._claims = ExactClaims()
-        self._source_numbers: dict[str, int] = {}
+        self._threshold = threshold
+        self._claims = Claims(threshold)
+        self._named: dict[str, int] = {}  # how many names of each database are durable
         self._watermarks: dict[str, int] = {}
         try:
             os.makedirs(path, exist_ok=True)
-            self._environment = lmdb.open(path, map_size=map_bytes, max_dbs=3, readahead=False)
+            self._environment = lmdb.open(path, map_size=map_bytes, max_dbs=4, readahead=False)
         except _UNREADABLE as error:
             raise _needs_rebuild(path, f"cannot be read ({error})") from error
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, path) from error
         try:
             self._log = self._environment.open_db(b"log")
-            self._sources = self._environment.open_db(b"sources")
+            self._names = {
+                name: self._environment.open_db(name.encode()) for name in ("sources", "domains")
+            }
             self._meta = self._environment.open_db(b"meta")
             self._adopt(table)
         except _UNREADABLE as error:
@@ -82,21 +98,38 @@ class LmdbIndex:
     def __len__(self) -> int:
         return len(self._claims)
 
+    @property
+    def num_bytes(self) -> dict[str, int]:
+        """The memory in use, by part."""
+        return self._claims.num_bytes
+
     def admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         """Decide a batch and make it durable, or raise and be as before."""
         admissions, added = self._claims.admit(fingerprints)
         watermarks = dict(self._watermarks)
         advance(watermarks, fingerprints)
         if added or watermarks != self._watermarks:
-            numbers = dict(self._source_numbers)
             try:
                 self._append(added, watermarks)
-            except (lmdb.Error, OSError) as error:
-                self._claims.withdraw(added)
-                self._source_numbers = numbers
-                raise _full_or_broken(error, self._path) from error
+            except BaseException as error:
+                self._claims.withdraw()
+                if isinstance(error, lmdb.Error | OSError):
+                    raise _full_or_broken(error, self._path) from error
+                raise
         self._watermarks = watermarks
         return admissions
+
+    def restore(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Take in documents that were kept before, whatever is like them, in the order given."""
+        records = self._claims.pack(fingerprints)
+        watermarks = dict(self._watermarks)
+        advance(watermarks, fingerprints)
+        try:
+            self._append(records.tobytes(), watermarks)
+        except (lmdb.Error, OSError) as error:
+            raise _full_or_broken(error, self._path) from error
+        self._claims.load([records])
+        self._watermarks = watermarks
 
     def watermarks(self) -> Mapping[str, int]:
         """Return, per source, the offset after the last position decided."""
@@ -109,18 +142,14 @@ class LmdbIndex:
         """
         try:
             with self._environment.begin(write=True) as transaction:
-                for number, records in list(_items(transaction, self._log)):
-                    owners = list(self._unpack(records))
-                    kept = [
-                        owner
-                        for owner in owners
-                        if owner.document_id in written or owner.position.source in current
-                    ]
-                    if len(kept) < len(owners):
-                        packed = b"".join(self._pack(owner, transaction) for owner in kept)
-                        transaction.put(number, packed, db=self._log)
-                claims = ExactClaims()
-                claims.load(self._owners(transaction))
+                for number, packed in list(_items(transaction, self._log)):
+                    records = self._unpack(packed)
+                    ids = [one.tobytes().hex() for one in records["document_id"]]
+                    stays = self._from_sources(records, current)
+                    stays |= np.fromiter((one in written for one in ids), bool, len(ids))
+                    if not stays.all():
+                        transaction.put(number, records[stays].tobytes(), db=self._log)
+                claims = self._load(transaction)
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, self._path) from error
         self._claims = claims
@@ -129,33 +158,32 @@ class LmdbIndex:
         """Release the store."""
         self._environment.close()
 
-    def _append(self, added: Sequence[Owner], watermarks: Mapping[str, int]) -> None:
+    def _append(self, records: bytes, watermarks: Mapping[str, int]) -> None:
+        """Make records, the names that they brought and the watermarks durable in one step."""
+        claims = self._claims
         with self._environment.begin(write=True) as transaction:
-            records = b"".join(self._pack(owner, transaction) for owner in added)
             if records:
                 cursor = transaction.cursor(self._log)
                 number = int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
                 transaction.put(number.to_bytes(8, "big"), records, db=self._log, append=True)
+            named = {
+                "sources": self._put_names(transaction, "sources", claims.sources),
+                "domains": self._put_names(transaction, "domains", claims.domains),
+            }
             self._put_watermarks(transaction, watermarks)
+        self._named = named
+
+    def _put_names(self, transaction: lmdb.Transaction, kind: str, names: Names) -> int:
+        for number in range(self._named[kind], len(names)):
+            name = names.names[number].encode()
+            transaction.put(number.to_bytes(4, "big"), name, db=self._names[kind])
+        return len(names)
 
     def _put_watermarks(self, transaction: lmdb.Transaction, marks: Mapping[str, int]) -> None:
         for source, offset in marks.items():
             if self._watermarks.get(source) != offset:
                 value = offset.to_bytes(8, "big")
                 transaction.put(b"watermark " + source.encode(), value, db=self._meta)
-
-    def _pack(self, owner: Owner, transaction: lmdb.Transaction) -> bytes:
-        source = owner.position.source
-        if (number := self._source_numbers.get(source)) is None:
-            number = self._source_numbers[source] = len(self._source_numbers)
-            transaction.put(number.to_bytes(4, "big"), source.encode(), db=self._sources)
-        return _RECORD.pack(
-            bytes.fromhex(owner.document_id),
-            bytes.fromhex(owner.content_sha256),
-            _KINDS.index(owner.kind),
-            number,
-            owner.position.offset,
-        )
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -165,55 +193,76 @@ class LmdbIndex:
             if stored is None:
                 if table.positions:
                     raise _needs_rebuild(self._path, "is missing, but its tables hold documents")
-                about = json.dumps({"format": _FORMAT, "files": table.uuid}).encode()
-                transaction.put(b"about", about, db=self._meta)
+                about = json.dumps({"format": _FORMAT, "files": table.uuid, "scheme": SCHEME})
+                transaction.put(b"about", about.encode(), db=self._meta)
             else:
                 self._check(json.loads(stored), table)
-            self._load_numbers(transaction)
+            self._load_watermarks(transaction)
+            self._load_names(transaction, self._claims)
             self._give_back(transaction, table.positions)
-            self._claims.load(self._owners(transaction))
+            self._claims = self._load(transaction)
             if len(self._claims) < table.num_documents:
                 raise _needs_rebuild(self._path, "knows fewer documents than the tables beside it")
 
     def _check(self, about: Mapping[str, object], table: Table) -> None:
         if about.get("format") != _FORMAT:
             raise _needs_rebuild(self._path, "was written by another version of gristmill")
+        if about.get("scheme") != SCHEME:
+            raise _needs_rebuild(self._path, "holds signatures of another scheme")
         if about.get("files") != table.uuid:
             raise _needs_rebuild(self._path, "belongs to other tables than those beside it")
 
-    def _load_numbers(self, transaction: lmdb.Transaction) -> None:
-        for number, source in _items(transaction, self._sources):
-            self._source_numbers[source.decode()] = int.from_bytes(number, "big")
+    def _load_watermarks(self, transaction: lmdb.Transaction) -> None:
         for key, value in _items(transaction, self._meta):
             if key.startswith(b"watermark "):
                 name = key.removeprefix(b"watermark ").decode()
                 self._watermarks[name] = int.from_bytes(value, "big")
 
-    def _owners(self, transaction: lmdb.Transaction) -> Iterator[Owner]:
-        for _, records in _items(transaction, self._log):
-            yield from self._unpack(records)
+    def _load_names(self, transaction: lmdb.Transaction, claims: Claims) -> None:
+        for kind, names in (("sources", claims.sources), ("domains", claims.domains)):
+            for _, name in _items(transaction, self._names[kind]):
+                names.number(name.decode())
+            self._named[kind] = len(names)
 
-    def _unpack(self, records: bytes) -> Iterator[Owner]:
-        names = {number: source for source, number in self._source_numbers.items()}
-        for document_id, sha256, kind, source, offset in _RECORD.iter_unpack(records):
-            position = Position(source=names[source], offset=offset)
-            yield Owner(document_id.hex(), _KINDS[kind], sha256.hex(), position)
+    def _load(self, transaction: lmdb.Transaction) -> Claims:
+        """Derive the claims from the log."""
+        claims = Claims(self._threshold)
+        self._load_names(transaction, claims)
+        claims.load(self._unpack(packed) for _, packed in _items(transaction, self._log))
+        return claims
+
+    def _unpack(self, packed: bytes) -> Records:
+        records: Records = np.frombuffer(packed, RECORD)
+        limits = {
+            "kind": len(KINDS), "source": self._named["sources"], "domain": self._named["domains"],
+        }  # fmt: skip
+        for name, limit in limits.items():
+            if records.size and records[name].max() >= limit:
+                raise ValueError(f"a record with the {name} number {records[name].max()}")
+        return records
+
+    def _from_sources(self, records: Records, sources: AbstractSet[str]) -> Records:
+        """Tell for each record whether its source is one of these."""
+        chosen = [n for n, name in enumerate(self._claims.sources.names) if name in sources]
+        return np.isin(records["source"], chosen)
 
     def _give_back(self, transaction: lmdb.Transaction, positions: Mapping[str, int]) -> None:
         """Take claims back whose documents never reached the table: a run was killed in between.
 
         They are the log's tail, since both are written in one order.
         """
+        names = self._claims.sources.names
+        ends = np.array([positions.get(name, 0) for name in names], np.uint64)
         cursor = transaction.cursor(self._log)
         found = cursor.last()
         while found:
-            owners = list(self._unpack(bytes(cursor.value())))
-            kept = [o for o in owners if o.position.offset < positions.get(o.position.source, 0)]
-            if len(kept) == len(owners):
+            records = self._unpack(bytes(cursor.value()))
+            written = records["offset"] < ends[records["source"]]
+            if written.all():
                 break
-            if kept:
-                records = b"".join(self._pack(owner, transaction) for owner in kept)
-                transaction.put(cursor.key(), records, db=self._log)
+            if written.any():
+                kept = records[written].tobytes()
+                transaction.put(cursor.key(), kept, db=self._log)
                 break
             cursor.delete()
             found = cursor.last()

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from gristmill.runtime.adapters.claims import ExactClaims, advance
+from gristmill.runtime.adapters.claims import DEFAULT_THRESHOLD, Claims, advance
 from gristmill.runtime.ports import Admission, Fingerprint
 
 
 class MemoryIndex:
     """Forgets everything when it goes; otherwise the embedded index to the letter."""
 
-    def __init__(self) -> None:
-        self._claims = ExactClaims()
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._claims = Claims(threshold)
         self._watermarks: dict[str, int] = {}
 
     def admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:

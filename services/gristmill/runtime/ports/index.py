@@ -1,25 +1,39 @@
 """The dedup index: who owns a document's claims, decided once and for ever.
 
-Claims belong to kept documents only, so drops never chain. The exact claim is global per kind; the
-near claim (signature and domain on the fingerprint, `similarity` below 1 in the answer) joins this
-port with near-dedup.
+A document claims its content (exact, global per kind) and the bands of its MinHash signature (near,
+within its domain). Claims belong to kept documents only, so drops never chain.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from gristmill.runtime.model import Kind, Position
+
+BANDS: Final = 16
+ROWS: Final = 7
+PERMUTATIONS: Final = BANDS * ROWS
+SIGNATURE_BYTES: Final = 2 * PERMUTATIONS
+"""A signature is one unsigned 16-bit number, little-endian, for each permutation."""
+SCHEME: Final = "5-token-minhash-112x16-v1"
+"""How signatures are made. It changes with every change to them: an index holds one scheme only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What a document claims by: its content, with who it is and where it was delivered."""
+    """What a document claims by: its content, with who it is and where it was delivered.
+
+    `signature` is empty (and `num_shingles` 0) for what is too short to be compared: it has an
+    exact claim only. `domain` names what it is compared with: kind and language family.
+    """
 
     document_id: str
     kind: Kind
     content_sha256: str
     position: Position
+    domain: str = ""
+    signature: bytes = b""
+    num_shingles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """Another document, admitted first, owns the claim; `similarity` runs from 0 to 1."""
+    """Another document, admitted first, owns the claim; `similarity` runs from 0 to 1.
+
+    For a near match it is the share of equal rows in both signatures, which estimates Jaccard.
+    """
 
     of: str
     similarity: float
@@ -49,6 +66,11 @@ class DedupIndex(Protocol):
 
     def admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         """Decide a batch, one after the other; all of it becomes durable or none.
+
+        The exact claim comes first. Then every band is looked up: a band belongs to its first
+        kept owner, an owner is a candidate, a candidate whose signature agrees in at least the
+        threshold's share of rows is a match, and the match that was admitted first is reported.
+        Without a match the document is kept and claims the bands that are free.
 
         How a stream is cut into batches never changes a verdict. A replay (same id, same position)
         is answered as it was the first time. Positions of one source must not go back, replays
