@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gristmill import __version__
-from gristmill.cli import config, dedup, diff, measure, run, tables, upgrade, why
+from gristmill.cli import config, dedup, diff, measure, plan, run, tables, upgrade, why
 from gristmill.runtime.model import GristmillError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("upgrade")(upgrade.command)
 app.add_typer(config.app, name="config")
 app.add_typer(measure.app, name="measure")
 app.add_typer(dedup.app, name="dedup")
+app.add_typer(plan.app, name="plan")
 
 
 def _show_version(wanted: bool) -> None:

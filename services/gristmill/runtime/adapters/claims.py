@@ -25,7 +25,7 @@ DEFAULT_THRESHOLD = 0.7
 _MAX_LOAD = 0.7  # of a table; chains grow long beyond
 _GROWTH = 1.5
 _FIRST_SLOTS = 1024
-_MAX_DOCUMENTS = (1 << 32) - 2  # a claim has 32 bits for its owner
+MAX_DOCUMENTS = (1 << 32) - 2  # a claim has 32 bits for its owner
 _MAX_DOMAINS = 1 << 16
 _NO_SIGNATURE = bytes(SIGNATURE_BYTES)
 
@@ -169,8 +169,8 @@ class Claims:
 
     def _reserve(self, extra: int) -> None:
         """Make room for a batch: nothing grows inside one."""
-        if self._held + extra > _MAX_DOCUMENTS:
-            raise Fatal(f"the dedup index is full: it holds {_MAX_DOCUMENTS:,} documents at most")
+        if self._held + extra > MAX_DOCUMENTS:
+            raise Fatal(f"the dedup index is full: it holds {MAX_DOCUMENTS:,} documents at most")
         self._rows.reserve(self._held + extra)
         self._bands = _with_room(self._bands, self._used + extra * BANDS)
         self._exact = _with_room(self._exact, self._held + extra)
