@@ -26,6 +26,7 @@ EXAMPLES = (
         "Why is this file not in the corpus? Somebody else had the same file first:",
         "tools/brew_units.py",
     ),
+    ("And this one? It is nearly the same, by another pint:", "tools/imperial_units.py"),
     ("And this one? It was committed in the middle of a merge:", "scripts/half_merged.py"),
     ("And this one? A program wrote it, not a person:", "src/brewlog/recipe_pb2.py"),
 )

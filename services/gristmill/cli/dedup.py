@@ -46,6 +46,34 @@ def rebuild(
     ERR.print(f"the index of {directory} holds {num_documents:,} documents")
 
 
+@app.command("audit")
+def audit(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="The output of a run.")],
+    threshold: Annotated[
+        float, typer.Option(metavar="S", min=0.5, max=1, help="The similarity that was asked for.")
+    ] = 0.7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Hold the verdicts of a run against the exact similarity of every pair.
+
+    Reads all kept texts from the tables and the dropped ones again from their sources, finds
+    similar pairs by a far wider search than the index does, and reports wrong drops and missed
+    pairs by cause. Needs room for a temporary file about as large as the texts.
+
+    Example: gristmill dedup audit corpus
+    """
+    from gristmill.cli.console import print_json
+    from gristmill.cli.dedup_audit import DirectoryAudit, print_audit
+    from gristmill.cli.dedup_audit import as_json as told
+
+    done = DirectoryAudit(directory)
+    found = done.run(threshold)
+    if as_json:
+        print_json(told(done, found))
+    else:
+        print_audit(done, found)
+
+
 def _rebuild(path: str, tables: "IcebergTables") -> int:
     """Write the claims of everything kept to a fresh index, then put it in the old one's place."""
     from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table

@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -232,31 +232,39 @@ def _run(
     tables: IcebergTables,
     progress: Progress,
 ) -> RunReport:
-    _, stateful, after = plan.segments()
-    settings = plan.run_settings
-    index = open_index(directory, tables, plan.sources, plan.settings.sections["dedup"].threshold)
-    pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, settings))
-    try:
-        admission = None
-        if stateful:
-            build = plan.plugins[stateful[0]].build_stateful
-            assert build is not None, "segments() named it stateful"
-            admission = (stateful[0], build(plan.settings.sections[stateful[0]], index))
-        runner = LocalRunner(
-            pool=pool,
-            admission=admission,
-            has_after=bool(after),
-            sink=TableWriter(tables),
-            clock=SystemClock(),
-            progress=progress,
-            settings=settings,
+    with _stopping_on_signals() as attach:
+        index = open_index(
+            directory, tables, plan.sources, plan.settings.sections["dedup"].threshold
         )
-        with _stopping_on_signals(runner):
+        pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, plan.run_settings))
+        try:
+            runner = _runner(plan, pool, index, tables, progress)
+            attach(runner)
             return runner.run(plan.sources, _documents_left(plan, request, tables))
-    finally:
-        pool.close()
-        index.close()
-        progress.close()
+        finally:
+            pool.close()
+            index.close()
+            progress.close()
+
+
+def _runner(
+    plan: Plan, pool: WorkerPool, index: LmdbIndex, tables: IcebergTables, progress: Progress
+) -> LocalRunner:
+    _, stateful, after = plan.segments()
+    admission = None
+    if stateful:
+        build = plan.plugins[stateful[0]].build_stateful
+        assert build is not None, "segments() named it stateful"
+        admission = (stateful[0], build(plan.settings.sections[stateful[0]], index))
+    return LocalRunner(
+        pool=pool,
+        admission=admission,
+        has_after=bool(after),
+        sink=TableWriter(tables),
+        clock=SystemClock(),
+        progress=progress,
+        settings=plan.run_settings,
+    )
 
 
 def _documents_left(plan: Plan, request: RunRequest, tables: IcebergTables) -> int | None:
@@ -283,18 +291,30 @@ def _worker_setup(plan: Plan) -> WorkerSetup:
 
 
 @contextmanager
-def _stopping_on_signals(runner: LocalRunner) -> Iterator[None]:
-    """Stop in order at the first SIGINT or SIGTERM, at once at the second."""
+def _stopping_on_signals() -> Iterator[Callable[[LocalRunner], None]]:
+    """Stop in order at the first SIGINT or SIGTERM, at once at the second.
+
+    Yields what names the runner to stop; a signal that came before then stops it at its start.
+    """
+    runners: list[LocalRunner] = []
+    asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
         # Says nothing: a handler may stand in the middle of another line.
         signal.signal(number, signal.default_int_handler)
-        runner.stop()
+        asked.append(number)
+        for runner in runners:
+            runner.stop()
+
+    def attach(runner: LocalRunner) -> None:
+        runners.append(runner)
+        if asked:
+            runner.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield attach
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from gristmill.cli.console import OUT, print_json, safe
+from gristmill.cli.difference import Difference, differences, print_difference
 from gristmill.runtime.model import BadInput, Reason
 
 if TYPE_CHECKING:
@@ -38,9 +39,15 @@ def command(
     repository: Annotated[
         str | None, typer.Option(metavar="R", help="A repository: all its documents.")
     ] = None,
+    diff_lines: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Lines shown of each diff; 0 shows all.")
+    ] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say why documents were kept or dropped.
+
+    A near-duplicate comes with a diff from the document kept to the one dropped, as long as the
+    source that it was read from stands as it stood. --json holds whole diffs.
 
     Example: gristmill why corpus --path lib/parser.py
     """
@@ -53,11 +60,16 @@ def command(
     deliveries = _deliveries(tables, _rows(tables, path, document_id, repository))
     if not deliveries:
         raise BadInput(f"no document in {directory} is known as {safe(question)}")
+    shown = deliveries if as_json else deliveries[:_MOST_SHOWN]
+    near = [delivery.last for delivery in shown if delivery.is_near_duplicate]
+    found = differences(directory, tables, near)
     if as_json:
-        print_json({"documents": [delivery.as_json() for delivery in deliveries]})
+        print_json({"documents": [one.as_json(found.get(one.position)) for one in shown]})
         return
-    for delivery in deliveries[:_MOST_SHOWN]:
+    for delivery in shown:
         _print(delivery)
+        if difference := found.get(delivery.position):
+            print_difference(difference, diff_lines)
     if len(deliveries) > _MOST_SHOWN:
         OUT.print(f"\nand {len(deliveries) - _MOST_SHOWN:,} more; --json prints all of them")
 
@@ -82,7 +94,15 @@ class _Delivery:
             return "kept"
         return "dropped" if self.last["outcome"] == "drop" else "dead"
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def is_near_duplicate(self) -> bool:
+        return bool(self.last["reason"] == Reason.NEAR_DUPLICATE)
+
+    @property
+    def position(self) -> tuple[str, int]:
+        return self.last["position_source"], self.last["position_offset"]
+
+    def as_json(self, difference: Difference | None) -> dict[str, Any]:
         last = self.last
         about = ("document_id", "content_sha256", "kind", "source", "repository", "path", "url")
         return {
@@ -95,6 +115,7 @@ class _Delivery:
             "decisions": [
                 {name: _plain(row.get(name)) for name in _STAGE_FIELDS} for row in self.rows
             ],
+            **(difference.as_json() if difference else {}),
         }
 
 
@@ -174,6 +195,8 @@ def _evidence(row: Row) -> str:
         matched = row["matched"]
         where = f"{matched.get('repository', '')} {matched.get('path', '')}".strip()
         parts.append(f" - the one kept is {safe(where) or 'gone'} ({row['matched_id']})")
+    if row["reason"] == Reason.NEAR_DUPLICATE and row["similarity"] is not None:
+        parts.append(f", about {100 * row['similarity']:.0f} % alike")
     if row["error_share"] is not None:
         parts.append(f" - {row['error_share']:.2%} of it under errors")
         if row["threshold"] is not None:

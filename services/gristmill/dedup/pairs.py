@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gristmill.dedup.fingerprint import shingle_hashes, sign
 from gristmill.runtime.compiled import compiled
+from gristmill.runtime.ports.index import PERMUTATIONS
 
 _PERMUTATIONS = 256
 _BATCH = 500  # texts signed at a time
@@ -63,6 +64,11 @@ class Comparison:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def signatures(self) -> NDArray[np.uint16]:
+        """The texts' signatures as the index has them: its permutations are our first ones."""
+        return self._rows[:, :PERMUTATIONS]
 
     def similar(self, at_least: float) -> Pairs:
         """Return the pairs whose exact similarity is `at_least` and more, in order."""

@@ -1,8 +1,9 @@
 """Local sources: a directory tree, a glob, a file or an archive, listed before anything is read.
 
-The listing is sorted by the bytes of the paths and hashed together with its root and the gates'
-rules: that hash is the source's identity. Links are listed and not followed; each thing listed,
-readable or not, is one record (an archive that is opened: one for each member).
+The listing is sorted by the bytes of the paths and hashed together with its root, the selection
+and the gates' rules: that hash is the source's identity. Written down, it says all that it takes
+to read the source again. Links are listed and not followed; each thing listed, readable or not, is
+one record (an archive that is opened: one for each member).
 """
 
 import glob
@@ -10,8 +11,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import accumulate
 
 import pathspec
@@ -59,22 +60,18 @@ class LocalSource:
         selection: Selection,
         limits: ArchiveLimits,
         rules: Sequence[str],
+        listed: tuple[bytes, list[_Item]] | None = None,
     ) -> None:
-        """List `argument`. Raises BadInput when there is no such thing."""
-        self._limits = limits
+        """List `argument`, or take root and items as `listed`. Raises BadInput for no such thing."""
+        self.limits = limits
+        self._rules, self._selection = rules, selection
         self._wanted = _Patterns(selection)
-        self._root, found = _find(os.fsencode(argument), selection)
+        self._root, self._items = listed or _list(os.fsencode(argument), selection, self._wanted)
         self._name = os.path.basename(os.path.abspath(self._root)) or b"root"
-        self._items = [
-            item
-            for item in sorted(found, key=lambda item: item.path)
-            if self._wanted(text_path(item.path), opened=item.type == "archive")
-        ]
         self._inside = (-1, 0)  # which item is being read, and how many of its bytes were
         self._before = [0, *accumulate(item.size_bytes for item in self._items)]
         self._argument = text_path(argument)
-        chosen = (selection.include, selection.exclude, selection.open_archives)
-        identity = hashlib.sha256(json.dumps([list(rules), *chosen]).encode())
+        identity = hashlib.sha256()
         for line in self.lines():
             identity.update(line.encode() + b"\n")
         self.listing = Listing(
@@ -85,13 +82,57 @@ class LocalSource:
             warnings=() if self._items else (f"nothing to read under {self._argument}",),
         )
 
+    @classmethod
+    def reopen(cls, lines: Iterable[str]) -> "LocalSource":
+        """Return the source that `lines()` told of, as it was listed then: nothing is looked at.
+
+        Only its name is lost: the root stands for it. Raises BadInput for other lines.
+        """
+        try:
+            about, *items = map(json.loads, lines)
+            root = _to_bytes(about["root"])
+            return cls(
+                text_path(root),
+                selection=Selection(
+                    include=tuple(about["include"]),
+                    exclude=tuple(about["exclude"]),
+                    open_archives=about["open_archives"],
+                ),
+                limits=ArchiveLimits(**about["limits"]),
+                rules=about["rules"],
+                listed=(root, [_reopened(*item) for item in items]),
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise BadInput(f"not the listing of a source: {error}") from error
+
     def lines(self) -> Iterator[str]:
-        """Yield the listing as JSON lines: first the root, then one item a line."""
-        yield json.dumps({"root": text_path(os.path.abspath(self._root))})
+        """Yield the listing as JSON lines: first what holds for all of it, then one item a line.
+
+        In its paths a byte that is not UTF-8 is half of a surrogate pair: they can be turned back.
+        """
+        yield json.dumps(
+            {
+                "root": _to_text(os.path.abspath(self._root)),
+                "include": self._selection.include,
+                "exclude": self._selection.exclude,
+                "open_archives": self._selection.open_archives,
+                "limits": asdict(self.limits),
+                "rules": list(self._rules),
+            }
+        )
         for item in self._items:
             yield json.dumps(
-                [item.type, item.size_bytes, item.mtime_ns, text_path(item.path), item.detail]
+                [item.type, item.size_bytes, item.mtime_ns, _to_text(item.path), item.detail]
             )
+
+    def is_unchanged(self, offset: int) -> bool:
+        """Tell whether what stands at the offset still has the size and time that were listed."""
+        number = offset >> MEMBER_BITS
+        if not number < len(self._items):
+            return False
+        item = self._items[number]
+        location = os.path.join(self._root, item.path)
+        return _item(location, item.path, open_archives=item.type == "archive") == item
 
     def end(self) -> int:
         """Return the offset behind the last item."""
@@ -135,7 +176,7 @@ class LocalSource:
         def note(num_bytes: int) -> None:
             self._inside = (number, num_bytes)
 
-        for member in read_members(location, self._limits, note):
+        for member in read_members(location, self.limits, note):
             if member.name is None:
                 origin = self._origin(text_path(self._name), text_path(item.path))
             elif self._wanted(name := text_path(member.name)):
@@ -179,6 +220,28 @@ def _compiled(patterns: tuple[str, ...]) -> "pathspec.GitIgnoreSpec | None":
         return pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
     except ValueError as error:
         raise BadInput(f"not a pattern as in a .gitignore: {error}") from error
+
+
+def _to_text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _to_bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _reopened(type_: str, size_bytes: int, mtime_ns: int, path: str, detail: str) -> _Item:
+    return _Item(_to_bytes(path), size_bytes, mtime_ns, type_, detail)
+
+
+def _list(argument: bytes, selection: Selection, wanted: _Patterns) -> tuple[bytes, list[_Item]]:
+    """Return the root and the items that are wanted under it, sorted."""
+    root, found = _find(argument, selection)
+    return root, [
+        item
+        for item in sorted(found, key=lambda item: item.path)
+        if wanted(text_path(item.path), opened=item.type == "archive")
+    ]
 
 
 def _find(argument: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:

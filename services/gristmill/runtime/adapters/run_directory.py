@@ -106,12 +106,22 @@ class RunDirectory:
 
     def save_listing(self, identity: str, source: ListedSource) -> None:
         """Write down what a source listed, once."""
-        folder = os.path.join(self.path, "listings")
-        path = os.path.join(folder, f"{identity}.jsonl.zst")
+        path = self._listing(identity)
         if not os.path.exists(path):
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             text = "".join(f"{line}\n" for line in source.lines())
             _write_atomically(path, zstandard.compress(text.encode()))
+
+    def load_listing(self, identity: str) -> list[str]:
+        """Return the lines of a listing; none where it is missing or damaged."""
+        try:
+            with open(self._listing(identity), "rb") as stream:
+                return zstandard.decompress(stream.read()).decode().splitlines()
+        except (OSError, zstandard.ZstdError, UnicodeDecodeError):
+            return []
+
+    def _listing(self, identity: str) -> str:
+        return os.path.join(self.path, "listings", f"{identity}.jsonl.zst")
 
 
 def _is_text(path: str) -> bool:
