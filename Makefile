@@ -10,10 +10,10 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test lint fmt proto docs lock check corpus bench clean
+.PHONY: help setup demo test lint fmt proto docs lock check corpus bench bench-dedup clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -62,7 +62,7 @@ docs: $(VENV)/.dev  ## write the generated pages of docs/ (configuration, tables
 
 lock: $(BIN)/python  ## pin requirements/*.in with hashes, without index addresses
 	$(PIP) install --quiet uv==0.13.9
-	for name in core dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	for name in core dev bench-rensa bench-datasketch; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  requirements/$$name.in -o requirements/$$name.txt; done
 
@@ -73,6 +73,9 @@ corpus: $(VENV)/.core  ## fetch the measuring corpus once: 60,000 files of 20 la
 
 bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
 	@$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
+
+bench-dedup: $(VENV)/.core corpus  ## dedup beside rensa and datasketch; the index with a million documents
+	@$(BIN)/python benchmarks/dedup_bench.py $(CORPUS) --out build/bench/dedup $(ARGS)
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -219,10 +219,11 @@ def main() -> None:
         description=__doc__, epilog="example: python benchmarks/bench.py build/corpus --json"
     )
     parser.add_argument("source")
-    parser.add_argument("--out", default="build/bench", help="scratch directory, made anew")
+    parser.add_argument("--out", default="build/bench", help="scratch directory")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    shutil.rmtree(options.out, ignore_errors=True)
+    for part in ("stages", "workers-1", "workers-2"):  # bench-dedup keeps things beside them
+        shutil.rmtree(f"{options.out}/{part}", ignore_errors=True)
     os.makedirs(f"{options.out}/stages")
     results: dict[str, Any] = {
         "stages": bench_stages(options.source, f"{options.out}/stages"),

@@ -3,10 +3,11 @@
 What is kept depends on the source alone. Nothing is lost, nothing is doubled.
 """
 
+import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_every_stage_decides_what_the_stage_before_let_through(
 
 
 @pytest.mark.parametrize(
-    ("workers", "batch"), [("1", "1000"), ("2", "100"), ("2", "2000"), ("3", "7")]
+    ("workers", "batch"), [("1", "1000"), ("2", "100"), ("2", "2000"), ("4", "7")]
 )
 def test_workers_and_batches_do_not_change_what_is_kept(
     mill: Any,
@@ -134,3 +135,76 @@ def test_a_file_added_at_the_front_adds_that_file_alone(
     assert again["dropped"]["resubmitted"] == told["kept"]
     assert len(kept_ids(out)) == len(before) + 1
     assert set(before) < set(kept_ids(out))
+
+
+# --- in parts -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts(
+    request: pytest.FixtureRequest, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Path]]:
+    """The source's files by sorted path, cut into directories of about as many bytes each."""
+    root = tmp_path_factory.mktemp("parts")
+    count = 10 if request.config.getoption("--corpus") else 2
+    files = sorted(
+        (os.path.relpath(found, source), found.stat().st_size)
+        for found in source.rglob("*")
+        if found.is_file() and not found.is_symlink()
+    )
+    before, total = 0, sum(size for _, size in files)
+    for path, size in files:
+        copy = root / f"part-{count * before // total}" / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / path, copy)
+        before += size
+    made = sorted(root.iterdir())
+    assert len(made) == count
+    yield made
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def parted(
+    mill: Any, parts: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Path]]:
+    """Where one run over all parts went, and where one after the other for each part went."""
+    root = tmp_path_factory.mktemp("parted")
+    whole, in_parts = root / "whole", root / "in-parts"
+    told = mill.run(*parts, "--out", whole, "--workers", "2")
+    seconds = [mill.run(part, "--out", in_parts, "--workers", "2")["seconds"] for part in parts]
+    print(f"whole {told['seconds']} s, in parts {seconds} s, dropped {told['dropped']}")
+    yield whole, in_parts
+    shutil.rmtree(root)
+
+
+def test_runs_over_parts_one_after_the_other_are_one_run_over_all(
+    parted: tuple[Path, Path], kept_ids: KeptIds
+) -> None:
+    assert kept_ids(parted[1]) == kept_ids(parted[0])
+    order = ("position_source", "position_offset", "stage", "document_id")
+    columns = (*order, "outcome", "reason", "matched_id", "similarity", "version")
+    ledgers = [
+        scan(open_tables(str(out)), "ledger", columns).sort_by(
+            [(name, "ascending") for name in order]
+        )
+        for out in parted
+    ]
+    assert ledgers[0].num_rows > 0
+    assert ledgers[1].equals(ledgers[0])
+
+
+def test_an_audit_finds_hardly_a_wrong_drop_or_a_missed_pair(
+    mill: Any, parted: tuple[Path, Path]
+) -> None:
+    began = time.monotonic()
+    audit = mill("dedup", "audit", parted[1], "--json")
+    assert audit.code == 0, audit.err
+    told = audit.told
+    print(f"audited in {time.monotonic() - began:.1f} s: {told}")
+    assert (told["exact_wrong"], told["unreadable"]) == (0, 0)
+    assert sum(told["wrong_drops"].values()) <= 0.002 * told["near_drops"]
+    for level, share in (("0.8", 0.015), ("0.9", 0.001)):
+        pairs, missed = (told["levels"][level][name] for name in ("pairs", "missed"))
+        # Of the few pairs of a small source one may be missed by chance.
+        assert missed <= max(1, share * pairs), level

@@ -100,16 +100,29 @@ def _rebuild(path: str, tables: "IcebergTables") -> int:
 def _kept(tables: "IcebergTables") -> list[dict[str, Any]]:
     """Return what was admitted, in the order of admission, from the ledger.
 
-    Inside one commit of several sources their order is not on record; then it is by their ids.
+    Inside one commit that is the order of the sources, then that of their listings.
     """
     from gristmill.cli.reading import equal, scan
 
-    order = ("decided_at", "position_source", "position_offset")
-    columns = ("document_id", "content_sha256", "kind", "outcome", *order)
-    rows = scan(tables, "ledger", columns, equal("stage", "dedup"))
-    rows = rows.sort_by([(name, "ascending") for name in order])
-    # What was given up and kept again later stands where it was kept last.
-    kept = {row["document_id"]: row for row in rows.to_pylist() if row["outcome"] == "keep"}
+    columns = (
+        "document_id", "content_sha256", "kind", "outcome",
+        "decided_at", "position_source", "position_offset",
+    )  # fmt: skip
+    rows = scan(tables, "ledger", columns, equal("stage", "dedup")).to_pylist()
+    place = {source: number for number, source in enumerate(tables.positions("ledger"))}
+    rows.sort(
+        key=lambda row: (
+            row["decided_at"],
+            place.get(row["position_source"], len(place)),
+            row["position_offset"],
+        )
+    )
+    kept: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["outcome"] == "keep":
+            # What was given up and kept again later stands where it was kept last.
+            kept.pop(row["document_id"], None)
+            kept[row["document_id"]] = row
     return list(kept.values())
 
 

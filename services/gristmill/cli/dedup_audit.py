@@ -34,7 +34,8 @@ class DirectoryAudit:
         self._tables = open_tables(directory)
         self._originals = Originals(directory)
         ledger = scan(self._tables, "ledger", _COLUMNS, equal("stage", "dedup"))
-        self._copies, self._content_of = _contents(ledger)
+        ids, contents = (ledger[name].to_pylist() for name in ("document_id", "content_sha256"))
+        self._content_of = dict(zip(ids, contents, strict=True))
         self._near = _near_drops(ledger)
         self._verdicts: list[Verdict] = []
         self._number_of: dict[str, int] = {}
@@ -89,16 +90,7 @@ class DirectoryAudit:
             domain=domain(Kind.FILE, row["language"] or "", row["path"]),
             kept=kept,
             match=-1 if kept else self._number_of.get(row["matched_id"], -1),
-            estimate=0.0 if kept else row["similarity"],
-            copies=self._copies[row["content_sha256"]],
         )
-
-
-def _contents(ledger: pa.Table) -> tuple[Counter[str], dict[str, str]]:
-    """Return how many documents have each content, and the content of each document."""
-    ids, contents = (ledger[name].to_pylist() for name in ("document_id", "content_sha256"))
-    content_of = dict(zip(ids, contents, strict=True))
-    return Counter(content_of.values()), content_of
 
 
 def _near_drops(ledger: pa.Table) -> dict[str, dict[int, Row]]:

@@ -221,7 +221,7 @@ def open_index(
     index = LmdbIndex(directory.index, table, threshold=threshold)
     if len(index) > table.num_documents:
         written = frozenset(scan(tables, "files", ["document_id"])["document_id"].to_pylist())
-        index.release(written, {source.listing.source for source in sources})
+        index.release_unwritten(written, {source.listing.source for source in sources})
     return index
 
 

@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,12 +83,13 @@ def _measure_run(files: Sequence[_File], removed: Sequence[bool]) -> dict[str, F
     """Judge a whole run by the exact similarity of all pairs that a wide search finds."""
     found = similar_pairs((file.text for file in files), at_least=0.5)
     pairs = _Levels()
-    times = Counter(file.content for file in files)
-    best = [float(times[file.content] > 1) for file in files]
+    stay = {file.content for file, gone in zip(files, removed, strict=True) if not gone}
+    best = [float(file.content in stay) for file in files]
     for a, b, jaccard in zip(
         found.first.tolist(), found.second.tolist(), found.jaccard.tolist(), strict=True
     ):
-        best[a], best[b] = max(best[a], jaccard), max(best[b], jaccard)
+        if files[a].content != files[b].content:  # a copy that went too is no comfort
+            best[a], best[b] = max(best[a], jaccard), max(best[b], jaccard)
         pairs.count(jaccard, called=removed[a] or removed[b])
     first = {file.content: number for number, file in reversed(list(enumerate(files)))}
     repeats = [first[file.content] < number for number, file in enumerate(files)]

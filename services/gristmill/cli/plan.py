@@ -24,7 +24,7 @@ app = typer.Typer(
 
 _SAMPLE = 200_000
 _BATCH = 2_000
-_MOST_DOCUMENTS = 1e15
+_MOST_DOCUMENTS = 1e13
 _WIDTH = 24
 
 
@@ -206,7 +206,7 @@ def _print(
         f"\n[bold]Sizes[/bold], {share:.0%} of the documents kept, at {memory:g} GiB an index"
     )
     heads = ("documents", "kept", "memory", "disk", "admission", "opening", "indexes")
-    OUT.print("  " + "".join(f"{head:>10}" for head in heads))
+    OUT.print("  " + "".join(f"{head:>11}" for head in heads))
     for row in sizes:
         cells = (
             f"{row.documents:.3g}", f"{row.kept:.3g}", human_bytes(row.memory_bytes),
@@ -214,7 +214,7 @@ def _print(
             _hours(row.open_cpu_seconds), f"{row.indexes:,}",
         )  # fmt: skip
         mark = " *" if row.extrapolated else ""
-        OUT.print("  " + "".join(f"{cell:>10}" for cell in cells) + mark)
+        OUT.print("  " + "".join(f"{cell:>11}" for cell in cells) + mark)
     OUT.print("  * extrapolated in a straight line from the sample")
     OUT.print("Admission and opening are CPU time of one core; indexes work side by side.")
     if not domains:

@@ -35,9 +35,6 @@ class Verdict:
     domain: str
     kept: bool
     match: int = -1
-    estimate: float = 0.0
-    copies: int = 1
-    """How many documents have this very content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def audit(comparison: Comparison, verdicts: Sequence[Verdict], threshold: float)
 def _judge_drops(
     found: Audit, comparison: Comparison, pairs: Pairs, verdicts: Sequence[Verdict]
 ) -> None:
-    best = np.array([float(verdict.copies > 1) for verdict in verdicts])
+    best = np.zeros(len(verdicts))
     for side in (pairs.first, pairs.second):
         np.maximum.at(best, side, pairs.jaccard)
     dropped = [n for n, verdict in enumerate(verdicts) if not verdict.kept]

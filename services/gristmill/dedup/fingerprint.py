@@ -29,7 +29,7 @@ _U64, _U32 = np.uint64, np.uint32
 _WORD, _SOLID = np.uint8(1), np.uint8(1)  # bit 0: word character; bit 1: not white space
 _ONE, _ZERO = np.uint8(1), np.uint64(0)
 _MAX32 = np.uint32(0xFFFFFFFF)
-_LEFT, _RIGHT = np.uint64(7), np.uint64(57)  # a rotation by 7 visits all 64 places
+_FREE, _ONE32 = np.uint32(0), np.uint32(1)
 _S29, _S32 = np.uint64(29), np.uint64(32)
 _P0, _P1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _P2, _P3 = np.uint64(0x165667B19E3779F9), np.uint64(0x27D4EB2F165667C5)
@@ -126,13 +126,13 @@ def _sign(  # noqa: PLR0917
     hashes = np.empty(longest + 1, np.uint32)
     slots = np.empty(_table_size(longest), np.uint32)
     for text in range(rows.shape[0]):
-        num_tokens = _tokenize(
+        num_tokens: _Scalar = _tokenize(
             joined, offsets[text], offsets[text + 1], classes, byte_hashes, tokens
         )
-        count = max(0, num_tokens - (SHINGLE_TOKENS - 1))
-        for first in range(count):
-            hashes[first] = np.uint32(_shingle(tokens, first))
-        count = _distinct(hashes, count, slots)
+        count: _Scalar = max(0, np.int64(num_tokens) - (SHINGLE_TOKENS - 1))
+        for first in range(_U64(0), _U64(count)):
+            hashes[first] = _U32(_shingle(tokens, first))
+        count = np.int64(_distinct(hashes, count, slots))
         num_shingles[text] = count
         if count:
             _minima(hashes, count, factors, summands, rows[text])
@@ -146,31 +146,33 @@ def _tokenize(  # noqa: PLR0917
 
     Without a branch for each byte: the hash is always stored, and kept when its token has ended.
     """
-    count: _Scalar = 0
+    count: _Scalar = _ZERO
     if begin == end:
         return count
     running = _ZERO
     current = joined[begin]
-    for at in range(begin, end - 1):
-        following = joined[at + 1]
-        running = ((running << _LEFT) | (running >> _RIGHT)) ^ byte_hashes[current]
+    class_now = classes[current]
+    # Unsigned indexes: for signed ones numba asks each time whether they count from the end.
+    for at in range(_U64(begin + 1), _U64(end)):
+        following = joined[at]
+        class_next = classes[following]
+        running = (running ^ byte_hashes[current]) * _P0
         tokens[count] = running
-        goes_on = classes[current] & classes[following] & _ONE
-        count += np.int64((classes[current] >> _ONE) & (goes_on ^ _ONE))
-        running &= _ZERO - np.uint64(goes_on)
-        current = following
-    running = ((running << _LEFT) | (running >> _RIGHT)) ^ byte_hashes[current]
-    tokens[count] = running
-    return count + np.int64(classes[current] >> _ONE)
+        goes_on = class_now & class_next & _ONE
+        count += _U64((class_now >> _ONE) & (goes_on ^ _ONE))
+        running &= _ZERO - _U64(goes_on)
+        current, class_now = following, class_next
+    tokens[count] = (running ^ byte_hashes[current]) * _P0
+    return count + _U64(class_now >> _ONE)
 
 
 @compiled
-def _shingle(tokens: _Array, first: int) -> _Scalar:
+def _shingle(tokens: _Array, first: _Scalar) -> _Scalar:
     """Hash five tokens, order and all."""
-    mixed = (
-        ((tokens[first] * _P0 + tokens[first + 1]) * _P1 + tokens[first + 2]) * _P2
-        + tokens[first + 3]
-    ) * _P3 + tokens[first + 4]
+    mixed = tokens[first] * _P0 + tokens[first + _U64(1)]
+    mixed = mixed * _P1 + tokens[first + _U64(2)]
+    mixed = mixed * _P2 + tokens[first + _U64(3)]
+    mixed = mixed * _P3 + tokens[first + _U64(4)]
     mixed ^= mixed >> _S29
     mixed *= _MIX
     return mixed ^ (mixed >> _S32)
@@ -179,31 +181,33 @@ def _shingle(tokens: _Array, first: int) -> _Scalar:
 @compiled
 def _table_size(count: int) -> int:
     size = 16
-    while size < 2 * count:
+    while size < 4 * count:
         size *= 2
     return size
 
 
 @compiled
-def _distinct(hashes: _Array, count: int, slots: _Array) -> int:
+def _distinct(hashes: _Array, count: int, slots: _Array) -> _Scalar:
     """Move the distinct ones of `count` hashes to the front and return how many there are."""
     size = _table_size(count)
     bits = 0
     while 1 << bits < size:
         bits += 1
-    shift = np.uint32(32 - bits)
-    mask = np.uint32(size - 1)
-    slots[:size] = np.uint32(0)
-    found = 0
-    for at in range(count):
-        value = max(hashes[at], np.uint32(1))  # 0 marks a free slot
-        slot = np.uint32(np.uint32(value * _SPREAD32) >> shift)
-        while slots[slot] != value and slots[slot] != np.uint32(0):
-            slot = np.uint32(np.uint32(slot + np.uint32(1)) & mask)
-        if slots[slot] != value:
-            slots[slot] = value
-            hashes[found] = value
-            found += 1
+    shift = _U32(32 - bits)
+    mask = _U32(size - 1)
+    slots[:size] = _FREE
+    found: _Scalar = _ZERO
+    for at in range(_U64(0), _U64(count)):
+        value = max(hashes[at], _ONE32)  # 0 marks a free slot
+        slot = _U32(_U32(value * _SPREAD32) >> shift)
+        held = slots[slot]
+        while held != value and held != _FREE:  # noqa: PLR1714  # numba: a tuple is slower
+            slot = _U32(_U32(slot + _ONE32) & mask)
+            held = slots[slot]
+        # Stored in any case, counted where it is new: no branch to guess wrong.
+        slots[slot] = value
+        hashes[found] = value
+        found += _U64(held == _FREE)
     return found
 
 
@@ -232,8 +236,9 @@ def _minima(hashes: _Array, count: int, factors: _Array, summands: _Array, row: 
 @compiled
 def _hashes(joined: _Array, begin: int, end: int, classes: _Array, byte_hashes: _Array) -> _Array:
     tokens = np.empty(end - begin + 1, np.uint64)
-    count = _tokenize(joined, begin, end, classes, byte_hashes, tokens)
-    hashes = np.empty(max(0, count - (SHINGLE_TOKENS - 1)), np.uint64)
-    for first in range(hashes.shape[0]):
+    num_tokens: _Scalar = _tokenize(joined, begin, end, classes, byte_hashes, tokens)
+    count: _Scalar = max(0, np.int64(num_tokens) - (SHINGLE_TOKENS - 1))
+    hashes: _Array = np.empty(count, np.uint64)
+    for first in range(_U64(0), _U64(hashes.shape[0])):
         hashes[first] = _shingle(tokens, first)
     return hashes

@@ -22,6 +22,7 @@ from gristmill.runtime.ports.index import PERMUTATIONS
 _PERMUTATIONS = 256
 _BATCH = 500  # texts signed at a time
 _MARGIN = 0.1  # an estimate so far below the level is never at it: three standard deviations
+_HIGHEST_LEVEL = 0.9  # bands for more would be too few for datasketch
 _WEIGHTS = (0.02, 0.98)  # a missed pair weighs more than a comparison in vain
 
 _Array = NDArray[Any]
@@ -44,23 +45,22 @@ class Comparison:
 
     def __init__(self, texts: Iterable[bytes]) -> None:
         """Take the texts in, once and in order; they are numbered from 0."""
-        # Closed with the last reference to it; the maps below keep it alive.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
-        rows: list[NDArray[np.uint16]] = []
+        rows = [np.empty((0, _PERMUTATIONS), np.uint16)]
         ends = [0]
         iterator = iter(texts)
-        while batch := list(islice(iterator, _BATCH)):
-            rows.append(sign(batch, num_permutations=_PERMUTATIONS).rows)
-            for text in batch:
-                hashes = shingle_hashes(text)
-                self._file.write(hashes.tobytes())
-                ends.append(ends[-1] + len(hashes))
-        self._file.flush()
-        self._rows = np.concatenate(rows) if rows else np.empty((0, _PERMUTATIONS), np.uint16)
+        with tempfile.TemporaryFile() as file:  # what is mapped outlives it
+            while batch := list(islice(iterator, _BATCH)):
+                rows.append(sign(batch, num_permutations=_PERMUTATIONS).rows)
+                for text in batch:
+                    hashes = shingle_hashes(text)
+                    file.write(hashes.tobytes())
+                    ends.append(ends[-1] + len(hashes))
+            file.flush()
+            self._hashes: _Array = (
+                np.memmap(file, np.uint64, "r") if ends[-1] else np.empty(0, np.uint64)
+            )
+        self._rows = np.concatenate(rows)
         self._ends = np.array(ends, np.int64)
-        self._hashes: _Array = (
-            np.memmap(self._file, np.uint64, "r") if ends[-1] else np.empty(0, np.uint64)
-        )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,7 +72,8 @@ class Comparison:
 
     def similar(self, at_least: float) -> Pairs:
         """Return the pairs whose exact similarity is `at_least` and more, in order."""
-        bands = MinHashLSH(threshold=at_least, num_perm=_PERMUTATIONS, weights=_WEIGHTS)
+        level = min(at_least, _HIGHEST_LEVEL)
+        bands = MinHashLSH(threshold=level, num_perm=_PERMUTATIONS, weights=_WEIGHTS)
         signed = np.flatnonzero(np.diff(self._ends))  # without shingles nothing is alike
         rows = np.ascontiguousarray(self._rows[signed])
         keys = _band_keys(rows, bands.b, bands.r)

@@ -6,7 +6,8 @@ as in the log, and two tables of claims that point into the records.
 
 import math
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +76,9 @@ class Claims:
         """Begin empty; `threshold` is the similarity, 0 to 1, from which two texts match."""
         self.sources = Names()
         self.domains = Names()
-        self._threshold = threshold
-        # Rounding must not turn 0.75 * 112 = 84 into 85.
+        # Less a little: rounding must not turn 0.75 * 112 = 84 into 85.
         self._least = max(1, math.ceil(threshold * PERMUTATIONS - 1e-9))
+        self._least_ratio = threshold - 1e-9
         self._rows = _Rows()
         self._held = 0
         self._used = 0  # slots of bands
@@ -120,7 +121,7 @@ class Claims:
         agreements = np.zeros(size, np.int64)
         self._held, pending.written, _ = kernel.admit(
             self._bands, self._exact, self._rows.cells, self._held, _cells(batch), self._least,
-            self._threshold, verdicts, matches, agreements, pending.undo,
+            self._least_ratio, verdicts, matches, agreements, pending.undo,
         )  # fmt: skip
         self._used += pending.written - (self._held - pending.held)
         admissions = self._admissions(fingerprints, batch, verdicts, matches, agreements)
@@ -147,6 +148,18 @@ class Claims:
         used, _ = kernel.restore(self._bands, self._exact, self._rows.cells, self._held, end)
         self._held, self._used = end, self._used + used
 
+    def release(self, document_ids: Collection[str]) -> int:
+        """Forget documents; the others claim anew, in order. Return how many are forgotten."""
+        records = self._rows.records[: self._held]
+        stays = ~held_by(records, binary_ids(document_ids))
+        others = records[stays]
+        del records  # nobody may look at the rows when they grow
+        released = self._held - len(others)
+        self._held = self._used = 0
+        self._bands[:] = self._exact[:] = 0
+        self.load([others])
+        return released
+
     def pack(self, fingerprints: Sequence[Fingerprint]) -> Records:
         """Return the records of documents, numbering the names that are new."""
         batch = np.empty(len(fingerprints), RECORD)
@@ -159,12 +172,13 @@ class Claims:
         batch["kind"] = [KINDS.index(f.kind) for f in fingerprints]
         batch["num_shingles"] = [f.num_shingles if f.signature else 0 for f in fingerprints]
         number = self.domains.number
-        batch["domain"] = [number(f.domain) for f in fingerprints]
+        domains = [number(f.domain) for f in fingerprints]
         number = self.sources.number
         batch["source"] = [number(f.position.source) for f in fingerprints]
         batch["offset"] = [f.position.offset for f in fingerprints]
         if len(self.domains) > _MAX_DOMAINS:
             raise Fatal(f"the dedup index is full: it holds {_MAX_DOMAINS:,} domains at most")
+        batch["domain"] = domains
         return batch
 
     def _reserve(self, extra: int) -> None:
@@ -216,11 +230,23 @@ class _Rows:
                 moved = _anonymous(wanted)
                 moved[: len(self._map)] = self._map[:]
                 self._map = moved
-            self._view()
+            finally:
+                self._view()
 
     def _view(self) -> None:
         self.records: Records = np.frombuffer(self._map, RECORD)
         self.cells = _cells(self.records)
+
+
+def binary_ids(document_ids: Collection[str]) -> frozenset[bytes]:
+    """Return document ids as records hold them."""
+    return frozenset(map(bytes.fromhex, document_ids))
+
+
+def held_by(records: Records, ids: AbstractSet[bytes]) -> NDArray[np.bool_]:
+    """Tell for each record whether it is that of one of the documents."""
+    found = (one.tobytes() in ids for one in records["document_id"])
+    return np.fromiter(found, bool, len(records))
 
 
 def _anonymous(num_bytes: int) -> mmap.mmap:

@@ -69,9 +69,10 @@ def admit(  # noqa: PLR0917
             row = batch[at]
             tag = _exact_tag(row)
             exact_slot = _find_exact(exact, cells, row, tag)
-            if exact[exact_slot] != _FREE:
+            same = -1 if exact[exact_slot] == _FREE else _owner(exact[exact_slot])
+            if same >= 0 and cells[same, _DOMAIN] == row[_DOMAIN]:
                 verdicts[at] = EXACT
-                matches[at] = _owner(exact[exact_slot])
+                matches[at] = same
                 continue
             match = -1
             near = _num_shingles(row) > 0
@@ -79,9 +80,15 @@ def admit(  # noqa: PLR0917
                 match, agreements[at] = _match(
                     bands, cells, row, tags[at - start], least, ratio, slots
                 )
-            if match >= 0:
+            # An equal one in another domain may have come after the near one: the first is it, so
+            # that a replay is answered as it was.
+            if match >= 0 and (same < 0 or match < same):
                 verdicts[at] = NEAR
                 matches[at] = match
+                continue
+            if same >= 0:
+                verdicts[at] = EXACT
+                matches[at] = same
                 continue
             verdicts[at] = KEPT
             matches[at] = held

@@ -149,7 +149,8 @@ class IcebergTables:
             transaction.append(
                 data,
                 snapshot_properties={
-                    POSITIONS: json.dumps(vector, sort_keys=True, separators=(",", ":")),
+                    # In the order in which sources were first taken: a rebuilt index needs it.
+                    POSITIONS: json.dumps(vector, separators=(",", ":")),
                     COMMIT_NUMBER: str(number),
                     SETTINGS: self._settings,
                 },

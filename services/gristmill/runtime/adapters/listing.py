@@ -62,7 +62,7 @@ class LocalSource:
         rules: Sequence[str],
         listed: tuple[bytes, list[_Item]] | None = None,
     ) -> None:
-        """List `argument`, or take root and items as `listed`. Raises BadInput for no such thing."""
+        """List `argument`, or take root and items as `listed`. Raises BadInput for what is gone."""
         self.limits = limits
         self._rules, self._selection = rules, selection
         self._wanted = _Patterns(selection)

@@ -8,12 +8,13 @@ gives back what that table never took in, and refuses a table that it does not k
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import lmdb
 import numpy as np
+from numpy.typing import NDArray
 
 from gristmill.runtime.adapters.claims import (
     DEFAULT_THRESHOLD,
@@ -22,6 +23,8 @@ from gristmill.runtime.adapters.claims import (
     Names,
     Records,
     advance,
+    binary_ids,
+    held_by,
 )
 from gristmill.runtime.adapters.claims_kernel import RECORD
 from gristmill.runtime.model import BadInput, Fatal
@@ -30,7 +33,7 @@ from gristmill.runtime.ports.index import SCHEME
 
 _FORMAT = 2
 _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
-_BATCH_BYTES = 256 << 10  # more than a batch takes, with the pages that LMDB copies for it
+_BATCH_BYTES = 16 << 20  # more than any batch takes, with the pages that LMDB copies for it
 # What LMDB and unpacking raise where a store is damaged; ValueError: JSON and text that are none.
 _UNREADABLE = (
     lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError,
@@ -135,27 +138,39 @@ class LmdbIndex:
         """Return, per source, the offset after the last position decided."""
         return dict(self._watermarks)
 
-    def release(self, written: AbstractSet[str], current: AbstractSet[str]) -> None:
+    def release(self, document_ids: Collection[str]) -> int:
+        """Give up the claims of kept documents, durably; return how many of them held any."""
+        released = binary_ids(document_ids)
+        return self._keep(lambda records: ~held_by(records, released))
+
+    def release_unwritten(self, written: AbstractSet[str], current: AbstractSet[str]) -> int:
         """Give up the claims of documents that were not written, `current` sources apart.
 
         In a current source, where a rerun goes on, they must stand as they did before.
         """
+        ids = binary_ids(written)
+        return self._keep(
+            lambda records: held_by(records, ids) | self._from_sources(records, current)
+        )
+
+    def _keep(self, stays: Callable[[Records], NDArray[np.bool_]]) -> int:
+        """Cut the log down to the records that stay, and derive the claims anew."""
+        before = len(self._claims)
         try:
             with self._environment.begin(write=True) as transaction:
                 for number, packed in list(_items(transaction, self._log)):
                     records = self._unpack(packed)
-                    ids = [one.tobytes().hex() for one in records["document_id"]]
-                    stays = self._from_sources(records, current)
-                    stays |= np.fromiter((one in written for one in ids), bool, len(ids))
-                    if not stays.all():
-                        transaction.put(number, records[stays].tobytes(), db=self._log)
+                    kept = records[stays(records)]
+                    if len(kept) < len(records):
+                        transaction.put(number, kept.tobytes(), db=self._log)
                 claims = self._load(transaction)
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, self._path) from error
         self._claims = claims
+        return before - len(claims)
 
     def close(self) -> None:
-        """Release the store."""
+        """Close the store; twice is harmless."""
         self._environment.close()
 
     def _append(self, records: bytes, watermarks: Mapping[str, int]) -> None:
@@ -241,7 +256,7 @@ class LmdbIndex:
                 raise ValueError(f"a record with the {name} number {records[name].max()}")
         return records
 
-    def _from_sources(self, records: Records, sources: AbstractSet[str]) -> Records:
+    def _from_sources(self, records: Records, sources: AbstractSet[str]) -> NDArray[np.bool_]:
         """Tell for each record whether its source is one of these."""
         chosen = [n for n, name in enumerate(self._claims.sources.names) if name in sources]
         return np.isin(records["source"], chosen)

@@ -1,6 +1,6 @@
 """The dedup index in memory: the twin of the embedded one, for tests and measurements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gristmill.runtime.adapters.claims import DEFAULT_THRESHOLD, Claims, advance
 from gristmill.runtime.ports import Admission, Fingerprint
@@ -23,5 +23,9 @@ class MemoryIndex:
         """Return, per source, the offset after the last position decided."""
         return dict(self._watermarks)
 
+    def release(self, document_ids: Collection[str]) -> int:
+        """Give up the claims of kept documents."""
+        return self._claims.release(document_ids)
+
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing: there is nothing to close."""

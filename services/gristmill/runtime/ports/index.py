@@ -4,7 +4,7 @@ A document claims its content (exact, global per kind) and the bands of its MinH
 within its domain). Claims belong to kept documents only, so drops never chain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -67,10 +67,10 @@ class DedupIndex(Protocol):
     def admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         """Decide a batch, one after the other; all of it becomes durable or none.
 
-        The exact claim comes first. Then every band is looked up: a band belongs to its first
-        kept owner, an owner is a candidate, a candidate whose signature agrees in at least the
-        threshold's share of rows is a match, and the match that was admitted first is reported.
-        Without a match the document is kept and claims the bands that are free.
+        The owner of the content is a match. So is, inside the domain, an owner of one of the bands
+        whose signature agrees in at least the threshold's share of rows; a band belongs to its
+        first kept owner. The match that was admitted first is reported. Without one the document
+        is kept and claims its content and the bands that are free.
 
         How a stream is cut into batches never changes a verdict. A replay (same id, same position)
         is answered as it was the first time. Positions of one source must not go back, replays
@@ -82,6 +82,14 @@ class DedupIndex(Protocol):
         """Return, per source, the offset after the last position decided."""
         ...
 
+    def release(self, document_ids: Collection[str]) -> int:
+        """Give up the claims of kept documents, durably; return how many of them held any.
+
+        What they owned goes to the documents that would own it had those never come. Watermarks
+        stay. It takes time in proportion to the whole index: it serves takedowns only.
+        """
+        ...
+
     def close(self) -> None:
-        """Release the store; twice is harmless."""
+        """Close the store; twice is harmless."""
         ...
