@@ -77,8 +77,8 @@ _FACTORS, _SUMMANDS = permutations(PERMUTATIONS)
 class Signatures:
     """Signatures of a batch: `rows` is uint16 of shape (texts, permutations).
 
-    `num_shingles` counts each text's distinct shingles; where it is 0 the text is too short and
-    its signature says nothing.
+    `num_shingles` counts each text's distinct shingles, by 32-bit hashes: of 100,000 one may be
+    missed. Where it is 0 the text is too short and its signature says nothing.
     """
 
     rows: NDArray[np.uint16]

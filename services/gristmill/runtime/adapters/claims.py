@@ -164,7 +164,7 @@ class Claims:
         """Return the records of documents, numbering the names that are new."""
         batch = np.empty(len(fingerprints), RECORD)
         signatures = b"".join([f.signature or _NO_SIGNATURE for f in fingerprints])
-        if len(signatures) != len(fingerprints) * SIGNATURE_BYTES:
+        if not {len(f.signature) for f in fingerprints} <= {0, SIGNATURE_BYTES}:
             raise ValueError(f"a signature has {SIGNATURE_BYTES} bytes or none")
         batch["signature"] = np.frombuffer(signatures, "<u2").reshape(-1, PERMUTATIONS)
         batch["content_sha256"] = _hex([f.content_sha256 for f in fingerprints], 32)
@@ -230,6 +230,8 @@ class _Rows:
                 moved = _anonymous(wanted)
                 moved[: len(self._map)] = self._map[:]
                 self._map = moved
+            except OSError as error:
+                raise Fatal(f"there is no memory for {length:,} kept documents") from error
             finally:
                 self._view()
 
