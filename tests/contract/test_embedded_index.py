@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gristmill.runtime.adapters.claims_kernel import RECORD
-from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table, seal
 from gristmill.runtime.model import BadInput, Fatal, Kind, Position
 from gristmill.runtime.ports import Duplicate, Fingerprint, Kept, Resubmitted
 
@@ -47,7 +47,7 @@ def test_an_index_that_was_closed_in_the_middle_of_a_source_goes_on(store: Any, 
 
 _CHILD = """
 import hashlib, sys
-from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table, seal
 from gristmill.runtime.model import Kind, Position
 from gristmill.runtime.ports import Fingerprint
 
@@ -217,14 +217,32 @@ def test_records_of_a_wrong_length_are_refused(store: Any, mark: Mark) -> None:
     store.refused({"s": 1}, 1)
 
 
+def test_a_record_of_which_one_bit_has_changed_is_refused(store: Any, mark: Mark) -> None:
+    store.fill([mark(0, "a"), mark(1, "b")])
+    with store.transaction(b"log") as (transaction, log):
+        key = (0).to_bytes(8, "big")
+        packed = bytearray(transaction.get(key, db=log))
+        packed[300] ^= 1
+        transaction.put(key, bytes(packed), db=log)
+    assert "a record is damaged" in store.refused({"s": 2}, 2)
+
+
+def test_a_file_that_was_cut_off_is_refused(store: Any, families: Any) -> None:
+    with store.opened() as index:
+        index.admit(families(2000))
+    file = store.path / "data.mdb"
+    os.truncate(file, file.stat().st_size // 2)
+    assert "cannot be read" in store.refused({"s": 2000}, 1)
+
+
 @pytest.mark.parametrize("name", ["kind", "source", "domain"])
 def test_a_record_with_a_number_out_of_range_is_refused(store: Any, mark: Mark, name: str) -> None:
     store.fill([mark(0, "a")], [mark(1, "b"), mark(2, "c")])
     with store.transaction(b"log") as (transaction, log):
         key = (1).to_bytes(8, "big")
-        records = np.frombuffer(transaction.get(key, db=log), RECORD).copy()
+        records = np.frombuffer(transaction.get(key, db=log)[:-4], RECORD).copy()
         records[1][name] = 60_000
-        transaction.put(key, records.tobytes(), db=log)
+        transaction.put(key, seal(records.tobytes()), db=log)
     assert f"the {name} number 60000" in store.refused({"s": 3}, 3)
 
 

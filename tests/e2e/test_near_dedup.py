@@ -563,7 +563,10 @@ def test_an_audit_at_another_threshold_calls_drops_low(whole: Whole) -> None:
 def test_an_audit_is_drawn_for_people(whole: Whole) -> None:
     lines = whole.answers["audit"].out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[1] == "10 near-duplicates against 31 texts; 3 exact duplicates, 0 of them wrong"
+    assert lines[1] == (
+        "10 near-duplicates, each content once, against 31 texts; "
+        "3 exact duplicates, 0 of them wrong"
+    )
     (wrong,) = (line for line in lines if "wrong drops, nothing alike by 0.6" in line)
     assert wrong.endswith("0.000% (0 of 10)")
     (survivor,) = (line for line in lines if "one survivor" in line)
@@ -843,4 +846,4 @@ def test_measure_refuses_a_pair_without_a_file_in_one_line(measured: Measured) -
         assert (refused.code, refused.out) == (2, "")
         assert refused.err.startswith("gristmill: ")
         assert refused.err.count("\n") == 1
-    assert "a pair without 'nowhere'" in measured.refused[0].err
+    assert "a pair without the file or field 'nowhere'" in measured.refused[0].err

@@ -13,11 +13,12 @@ from gristmill.cli.originals import Originals
 from gristmill.cli.reading import equal, open_tables, scan, stream
 from gristmill.dedup.audit import WRONG_BELOW, Audit, Verdict, audit
 from gristmill.dedup.pairs import Comparison
+from gristmill.dedup.settings import DedupSettings
 from gristmill.dedup.stage import domain
 from gristmill.runtime.model import Kind, Reason
 
 _COLUMNS = (
-    "document_id", "content_sha256", "kind", "outcome", "reason", "matched_id", "similarity",
+    "document_id", "content_sha256", "kind", "outcome", "reason", "matched_id", "threshold",
     "language", "repository", "path", "position_source", "position_offset",
 )  # fmt: skip
 _WIDTH = 24
@@ -37,6 +38,7 @@ class DirectoryAudit:
         ids, contents = (ledger[name].to_pylist() for name in ("document_id", "content_sha256"))
         self._content_of = dict(zip(ids, contents, strict=True))
         self._near = _near_drops(ledger)
+        self.threshold = self._threshold()
         self._verdicts: list[Verdict] = []
         self._number_of: dict[str, int] = {}
         self.unreadable = 0
@@ -47,12 +49,20 @@ class DirectoryAudit:
         comparison = Comparison(self._texts())
         return audit(comparison, self._verdicts, threshold)
 
+    def _threshold(self) -> float:
+        """Return the threshold of the verdicts, the highest of several."""
+        rows = (row for rows in self._near.values() for row in rows.values())
+        found = sorted({row["threshold"] for row in rows if row["threshold"]})
+        if len(found) > 1:
+            shown = ", ".join(f"{threshold:g}" for threshold in found)
+            ERR.print(f"runs of several thresholds ({shown}): judged by {found[-1]:g}")
+        return found[-1] if found else DedupSettings().threshold
+
     def _exact(self, ledger: pa.Table) -> tuple[int, int]:
         """Return how many exact drops there are, and how many whose match has another content."""
         rows = _where(ledger, Reason.EXACT_DUPLICATE)
         wrong = sum(
-            self._content_of.get(row["matched_id"], row["content_sha256"]) != row["content_sha256"]
-            for row in rows
+            self._content_of.get(row["matched_id"]) != row["content_sha256"] for row in rows
         )
         return len(rows), wrong
 
@@ -140,7 +150,8 @@ def as_json(done: DirectoryAudit, found: Audit) -> dict[str, Any]:
 def print_audit(done: DirectoryAudit, found: Audit) -> None:
     """Show what was found, worst first."""
     OUT.print(
-        f"\n[bold]{found.near_drops:,} near-duplicates[/bold] against {found.texts:,} texts; "
+        f"\n[bold]{found.near_drops:,} near-duplicates[/bold], each content once, against "
+        f"{found.texts:,} texts; "
         f"{done.exact_drops:,} exact duplicates, {done.exact_wrong:,} of them wrong"
     )
     if done.unreadable:

@@ -109,7 +109,7 @@ def _read_pairs(data: str, number_of: Mapping[str, int]) -> Iterator[tuple[int, 
         try:
             yield number_of[pair["a"]], number_of[pair["b"]], float(pair["jaccard5"])
         except KeyError as error:
-            raise BadInput(f"{path}: a pair without {error}") from error
+            raise BadInput(f"{path}: a pair without the file or field {error}") from error
         except (TypeError, ValueError) as error:
             raise BadInput(f"{path}: a pair whose jaccard5 is no number") from error
 

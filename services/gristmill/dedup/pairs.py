@@ -3,6 +3,9 @@
 The search is far wider than the index's own: 256 permutations, in bands that datasketch chooses for
 the level asked for (at 0.5: 64 bands of 4 rows, which miss 1.6 % of the pairs at 0.5, 0.01 % at 0.6
 and none above). What it finds is then compared exactly, shingle by shingle.
+
+Where more than 1,000 texts share a band each is compared with the first 1,000 of them: all pairs of
+a hundred thousand texts that are alike would never end.
 """
 
 import tempfile
@@ -22,6 +25,7 @@ from gristmill.runtime.ports.index import PERMUTATIONS
 _PERMUTATIONS = 256
 _BATCH = 500  # texts signed at a time
 _MARGIN = 0.1  # an estimate so far below the level is never at it: three standard deviations
+_MOST_COMPARED = 1000  # texts of one band that all others of it are compared with
 _HIGHEST_LEVEL = 0.9  # bands for more would be too few for datasketch
 _WEIGHTS = (0.02, 0.98)  # a missed pair weighs more than a comparison in vain
 
@@ -129,7 +133,7 @@ def _colliding(  # noqa: PLR0917
     capacity, count = 1024, 0
     first, second = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     for run in range(starts.shape[0] - 1):
-        for i in range(starts[run], starts[run + 1]):
+        for i in range(starts[run], min(starts[run] + _MOST_COMPARED, starts[run + 1])):
             for j in range(i + 1, starts[run + 1]):
                 a, b = order[i], order[j]
                 if _met_before(keys, a, b, band) or _equal_rows(rows, a, b) < least:

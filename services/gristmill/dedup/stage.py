@@ -1,6 +1,7 @@
 """The dedup decision: what the index admits is kept, what it knows is dropped as a copy of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gristmill.dedup.fingerprint import sign
 from gristmill.dedup.settings import DedupSettings
@@ -36,11 +37,15 @@ class DedupStage:
     def __init__(self, settings: DedupSettings, index: DedupIndex) -> None:
         self.version = f"dedup-{VERSION}.{fingerprint(settings)}"
         self._index = index
+        self._threshold = settings.threshold
 
     def process(self, batch: Sequence[Document]) -> Sequence[Outcome]:
         """Decide a batch; every claim behind a Keep is durable when this returns."""
         admissions = self._index.admit(fingerprints_of(batch))
-        return [_outcome(document, a) for document, a in zip(batch, admissions, strict=True)]
+        return [
+            _outcome(document, admission, self._threshold)
+            for document, admission in zip(batch, admissions, strict=True)
+        ]
 
 
 def fingerprints_of(batch: Sequence[Document]) -> list[Fingerprint]:
@@ -86,13 +91,14 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _outcome(document: Document, admission: Admission) -> Outcome:
+def _outcome(document: Document, admission: Admission, threshold: float) -> Outcome:
     if isinstance(admission, Kept):
         return Keep(document)
     if isinstance(admission, Duplicate):
-        reason = Reason.EXACT_DUPLICATE if admission.match == "exact" else Reason.NEAR_DUPLICATE
         evidence = Evidence(matched_id=admission.of, similarity=admission.similarity)
-        return Drop(reason, evidence)
+        if admission.match == "exact":
+            return Drop(Reason.EXACT_DUPLICATE, evidence)
+        return Drop(Reason.NEAR_DUPLICATE, replace(evidence, threshold=threshold))
     return Drop(Reason.RESUBMITTED, Evidence(matched_id=document.id, similarity=1.0))
 
 

@@ -84,7 +84,9 @@ def test_exact_duplicate_names_the_document_it_repeats() -> None:
 def test_near_duplicate_carries_the_similarity_measured() -> None:
     index = ScriptedIndex(Duplicate(of=A.id, similarity=0.83, match="near"))
     (outcome,) = DedupStage(DedupSettings(), index).process([B])
-    assert outcome == Drop(Reason.NEAR_DUPLICATE, Evidence(matched_id=A.id, similarity=0.83))
+    assert outcome == Drop(
+        Reason.NEAR_DUPLICATE, Evidence(matched_id=A.id, similarity=0.83, threshold=0.7)
+    )
 
 
 def test_resubmitted_matches_the_document_itself() -> None:
@@ -199,7 +201,8 @@ def test_another_header_makes_a_near_duplicate_with_its_similarity() -> None:
     similarity = float((rows[0] == rows[1]).mean())
     assert kept == Keep(first)
     assert dropped == Drop(
-        Reason.NEAR_DUPLICATE, Evidence(matched_id=first.id, similarity=similarity)
+        Reason.NEAR_DUPLICATE,
+        Evidence(matched_id=first.id, similarity=similarity, threshold=0.7),
     )
     assert 0.8 < similarity < 1
 

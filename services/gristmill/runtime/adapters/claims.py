@@ -26,6 +26,8 @@ DEFAULT_THRESHOLD = 0.7
 _MAX_LOAD = 0.7  # of a table; chains grow long beyond
 _GROWTH = 1.5
 _FIRST_SLOTS = 1024
+_MOVED_SLOTS = 1 << 20
+_PAGE_SLOTS = mmap.PAGESIZE // 8
 MAX_DOCUMENTS = (1 << 32) - 2  # a claim has 32 bits for its owner
 _MAX_DOMAINS = 1 << 16
 _NO_SIGNATURE = bytes(SIGNATURE_BYTES)
@@ -70,7 +72,7 @@ class Names:
 
 
 class Claims:
-    """The claims of kept documents, exact and near. At most 700 bytes of memory a document."""
+    """The claims of kept documents, exact and near: 490 to 590 bytes of memory a document."""
 
     def __init__(self, threshold: float = DEFAULT_THRESHOLD) -> None:
         """Begin empty; `threshold` is the similarity, 0 to 1, from which two texts match."""
@@ -82,8 +84,8 @@ class Claims:
         self._rows = _Rows()
         self._held = 0
         self._used = 0  # slots of bands
-        self._bands = np.zeros(_FIRST_SLOTS, np.uint64)
-        self._exact = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._bands = _table(_FIRST_SLOTS)
+        self._exact = _table(_FIRST_SLOTS)
         self._pending: _Pending | None = None
 
     def __len__(self) -> int:
@@ -263,9 +265,25 @@ def _with_room(table: NDArray[np.uint64], claims: int) -> NDArray[np.uint64]:
     """Return a table in which so many claims fit: this one, or a larger one with its claims."""
     if claims <= _MAX_LOAD * table.size:
         return table
-    larger = np.zeros(math.ceil(max(claims / _MAX_LOAD, table.size * _GROWTH)), np.uint64)
-    kernel.grow(table, larger)
+    larger = _table(math.ceil(max(claims / _MAX_LOAD, table.size * _GROWTH)))
+    mapping: mmap.mmap = table.base.obj  # type: ignore[union-attr]  # of the view on it
+    free = kernel.first_free(table)
+    for begin, end in ((free, table.size), (0, free)):
+        given_back = -(-begin // _PAGE_SLOTS)  # in whole pages: others still hold claims
+        for at in range(begin, end, _MOVED_SLOTS):
+            upto = min(at + _MOVED_SLOTS, end)
+            kernel.move(table, larger, at, upto)
+            # What has moved goes at once: old and new never stand side by side whole.
+            pages = upto // _PAGE_SLOTS - given_back
+            if pages > 0:
+                start, length = given_back * mmap.PAGESIZE, pages * mmap.PAGESIZE
+                mapping.madvise(mmap.MADV_DONTNEED, start, length)
+                given_back += pages
     return larger
+
+
+def _table(slots: int) -> NDArray[np.uint64]:
+    return np.frombuffer(_anonymous(slots * 8), np.uint64)
 
 
 def _hex(values: Sequence[str], width: int) -> Records:

@@ -129,19 +129,23 @@ def restore(bands: Array, exact: Array, cells: Array, first: int, end: int) -> t
 
 
 @compiled
-def grow(old: Array, new: Array) -> None:
-    """Copy all claims into a larger, empty table.
+def first_free(table: Array) -> Scalar:
+    """Return the first free slot."""
+    slot = 0
+    while table[slot] != _FREE:
+        slot += 1
+    return slot
 
-    It starts behind a free slot, so that claims that ran over the table's end come last and every
-    claim keeps its place in its chain.
+
+@compiled
+def move(old: Array, new: Array, begin: int, end: int) -> None:
+    """Copy the claims of some slots into a larger table.
+
+    Who starts behind a free slot and goes on over the table's end keeps every claim in its place
+    in its chain.
     """
-    begin = 0
-    while old[begin] != _FREE:
-        begin += 1
-    size = old.shape[0]
-    for step in range(size):
-        at = begin + step
-        claim = old[at if at < size else at - size]
+    for at in range(begin, end):
+        claim = old[at]
         if claim != _FREE:
             slot = _home(claim >> _S32, new)
             while new[slot] != _FREE:

@@ -8,6 +8,7 @@ gives back what that table never took in, and refuses a table that it does not k
 import errno
 import json
 import os
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -32,12 +33,13 @@ from gristmill.runtime.ports import Admission, Fingerprint
 from gristmill.runtime.ports.index import SCHEME
 
 _FORMAT = 2
+_SEAL_BYTES = 4
 _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
 _BATCH_BYTES = 16 << 20  # more than any batch takes, with the pages that LMDB copies for it
 # What LMDB and unpacking raise where a store is damaged; ValueError: JSON and text that are none.
 _UNREADABLE = (
-    lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError,
-    ValueError, LookupError,
+    lmdb.InvalidError, lmdb.CorruptedError, lmdb.BadTxnError, lmdb.VersionMismatchError,
+    lmdb.PageNotFoundError, ValueError, LookupError,
 )  # fmt: skip
 
 
@@ -82,6 +84,7 @@ class LmdbIndex:
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, path) from error
         try:
+            _lengthen(self._environment, path)
             self._log = self._environment.open_db(b"log")
             self._names = {
                 name: self._environment.open_db(name.encode()) for name in ("sources", "domains")
@@ -162,7 +165,7 @@ class LmdbIndex:
                     records = self._unpack(packed)
                     kept = records[stays(records)]
                     if len(kept) < len(records):
-                        transaction.put(number, kept.tobytes(), db=self._log)
+                        transaction.put(number, seal(kept.tobytes()), db=self._log)
                 claims = self._load(transaction)
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, self._path) from error
@@ -180,7 +183,8 @@ class LmdbIndex:
             if records:
                 cursor = transaction.cursor(self._log)
                 number = int.from_bytes(cursor.key(), "big") + 1 if cursor.last() else 0
-                transaction.put(number.to_bytes(8, "big"), records, db=self._log, append=True)
+                sealed = seal(records)
+                transaction.put(number.to_bytes(8, "big"), sealed, db=self._log, append=True)
             named = {
                 "sources": self._put_names(transaction, "sources", claims.sources),
                 "domains": self._put_names(transaction, "domains", claims.domains),
@@ -247,7 +251,9 @@ class LmdbIndex:
         return claims
 
     def _unpack(self, packed: bytes) -> Records:
-        records: Records = np.frombuffer(packed, RECORD)
+        if zlib.crc32(packed[:-_SEAL_BYTES]) != int.from_bytes(packed[-_SEAL_BYTES:], "big"):
+            raise ValueError("a record is damaged")
+        records: Records = np.frombuffer(packed[:-_SEAL_BYTES], RECORD)
         limits = {
             "kind": len(KINDS), "source": self._named["sources"], "domain": self._named["domains"],
         }  # fmt: skip
@@ -276,7 +282,7 @@ class LmdbIndex:
             if written.all():
                 break
             if written.any():
-                kept = records[written].tobytes()
+                kept = seal(records[written].tobytes())
                 transaction.put(cursor.key(), kept, db=self._log)
                 break
             cursor.delete()
@@ -286,6 +292,22 @@ class LmdbIndex:
             value = offset.to_bytes(8, "big")
             transaction.put(b"watermark " + source.encode(), value, db=self._meta)
         self._watermarks = lowered
+
+
+def seal(records: bytes) -> bytes:
+    """Return records as the log holds them: with a checksum behind, since LMDB keeps none."""
+    return records + zlib.crc32(records).to_bytes(_SEAL_BYTES, "big")
+
+
+def _lengthen(environment: lmdb.Environment, path: str) -> None:
+    """Give a file that was cut off its length back: its pages of zeros are damage, which is told.
+
+    To read behind the end would kill the process. A whole file may lack free pages at its end.
+    """
+    file = os.path.join(path, "data.mdb")
+    whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if os.path.getsize(file) < whole:
+        os.truncate(file, whole)
 
 
 def _items(transaction: lmdb.Transaction, database: object) -> Iterator[tuple[bytes, bytes]]:
