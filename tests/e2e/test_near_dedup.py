@@ -847,3 +847,23 @@ def test_measure_refuses_a_pair_without_a_file_in_one_line(measured: Measured) -
         assert refused.err.startswith("gristmill: ")
         assert refused.err.count("\n") == 1
     assert "a pair without the file or field 'nowhere'" in measured.refused[0].err
+
+
+def test_a_rebuilt_index_knows_what_a_later_stage_dropped(
+    tmp_path: Path, kept_ids: KeptIds
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.py").write_text(python(1) + "def broken(: = ]\n" * 30)  # kept by dedup, not by syntax
+    (source / "b.py").write_text(python(1))
+    (source / "c.py").write_text(python(2))
+    lost, rebuilt = tmp_path / "untouched", tmp_path / "rebuilt"
+    run = ("run", source, "--route", "paper", "--json", "--workers", "1", "--out")
+    ended = one_after_the_other(
+        (*run, lost, "--limit", "1"), (*run, lost),
+        (*run, rebuilt, "--limit", "1"), ("dedup", "rebuild", rebuilt), (*run, rebuilt),
+    )  # fmt: skip
+    assert [one.code for one in ended] == [0] * 5
+    assert ended[1].told["dropped"] == {"near_duplicate": 1, "syntax_errors": 1}
+    assert ended[4].told["dropped"] == ended[1].told["dropped"]
+    assert kept_ids(rebuilt) == kept_ids(lost)
