@@ -854,7 +854,9 @@ def test_a_rebuilt_index_knows_what_a_later_stage_dropped(
 ) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    (source / "a.py").write_text(python(1) + "def broken(: = ]\n" * 30)  # kept by dedup, not by syntax
+    (source / "a.py").write_text(
+        python(1) + "def broken(: = ]\n" * 30
+    )  # kept by dedup, not by syntax
     (source / "b.py").write_text(python(1))
     (source / "c.py").write_text(python(2))
     lost, rebuilt = tmp_path / "untouched", tmp_path / "rebuilt"
