@@ -12,11 +12,16 @@ import numpy as np
 from packed import Report, arguments, batches
 
 from gristmill.dedup.fingerprint import Signatures, sign
-from gristmill.runtime.adapters.claims import DEFAULT_THRESHOLD
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.model import Kind, Position
 from gristmill.runtime.ports import Duplicate, Fingerprint
-from gristmill.runtime.ports.index import BANDS, PERMUTATIONS, ROWS, SIGNATURE_BYTES
+from gristmill.runtime.ports.index import (
+    BANDS,
+    DEFAULT_THRESHOLD,
+    PERMUTATIONS,
+    ROWS,
+    SIGNATURE_BYTES,
+)
 
 _COLUMNS = ["id", "kind", "domain", "content_sha256", "offset", "content"]
 

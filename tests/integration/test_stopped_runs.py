@@ -117,6 +117,26 @@ def test_a_rebuild_after_such_a_stop_knows_every_document(
     assert told("run", source, "--out", out)["new"] == 0
 
 
+def interrupted(
+    source: Path, out: Path, *, after_seconds: float, within_seconds: float
+) -> tuple[int, str]:
+    """Interrupt a run, workers and all, once it has begun; return its exit code and stderr."""
+    process = subprocess.Popen(
+        [*_COMMAND, "run", str(source), "--out", str(out)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not (out / "unfinished").exists():
+        time.sleep(0.01)
+    time.sleep(after_seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=within_seconds)
+    return process.returncode, errors
+
+
 def test_a_run_that_reads_without_a_word_is_stopped_by_one_signal(tmp_path: Path) -> None:
     folder = tarfile.TarInfo("folder")
     folder.type = tarfile.DIRTYPE
@@ -124,41 +144,17 @@ def test_a_run_that_reads_without_a_word_is_stopped_by_one_signal(tmp_path: Path
         for _ in range(200):
             archive.write(folder.tobuf() * 1000)
         archive.write(bytes(10240))
-    process = subprocess.Popen(
-        [*_COMMAND, "run", str(tmp_path / "silent.tar"), "--out", str(tmp_path / "out")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    code, errors = interrupted(
+        tmp_path / "silent.tar", tmp_path / "out", after_seconds=0.3, within_seconds=20
     )
-    mark = tmp_path / "out" / "unfinished"
-    while process.poll() is None and not mark.exists():
-        time.sleep(0.01)
-    time.sleep(0.3)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert code == 130
     assert "Traceback" not in errors
 
 
 def test_a_signal_to_the_whole_group_while_workers_start_is_no_traceback(
     source: Path, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [*_COMMAND, "run", str(source), "--out", str(tmp_path / "out")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    mark = tmp_path / "out" / "unfinished"
-    while process.poll() is None and not mark.exists():
-        time.sleep(0.01)
-    time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode in {130, 0}
+    code, errors = interrupted(source, tmp_path / "out", after_seconds=0.05, within_seconds=60)
+    assert code in {130, 0}
     assert "Traceback" not in errors
     assert told("run", source, "--out", tmp_path / "out")["kept"] == 300

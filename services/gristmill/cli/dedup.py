@@ -178,12 +178,12 @@ def _sign(
     signatures = sign(texts)
     return {
         document_id: (
-            row.tobytes() if num_shingles else b"",
-            num_shingles,
+            signatures.signature(number),
+            int(signatures.num_shingles[number]),
             domain(Kind.FILE, language or "", path),
         )
-        for document_id, row, num_shingles, language, path in zip(
-            ids, signatures.rows, signatures.num_shingles.tolist(), languages, paths, strict=True
+        for number, (document_id, language, path) in enumerate(
+            zip(ids, languages, paths, strict=True)
         )
     }
 

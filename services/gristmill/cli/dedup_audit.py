@@ -84,7 +84,7 @@ class DirectoryAudit:
                 if row["document_id"] not in self._number_of
             }
             hashes = {offset: row["content_sha256"] for offset, row in wanted.items()}
-            for offset, text in self._originals.stream(source, set(wanted), hashes):
+            for offset, text in self._originals.stream(source, wanted, hashes):
                 found += 1
                 row = wanted[offset]
                 if row["content_sha256"] not in seen:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gristmill.cli.measure import Figure
+from gristmill.dedup.audit import WRONG_BELOW
 from gristmill.dedup.fingerprint import sign
 from gristmill.dedup.pairs import similar_pairs
 from gristmill.dedup.stage import domain
@@ -17,8 +18,6 @@ from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.model import BadInput, Kind, Origin, Position, Reason
 from gristmill.runtime.model.document import document_id, sha256_hex
 from gristmill.runtime.ports import Duplicate, Fingerprint
-
-_WRONG_BELOW = 0.6  # less alike than that, two files are not duplicates by any reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class _Levels:
         self._pairs.append((jaccard, called))
 
     def wrong(self) -> Figure:
-        low = [called for jaccard, called in self._pairs if jaccard < _WRONG_BELOW]
+        low = [called for jaccard, called in self._pairs if jaccard < WRONG_BELOW]
         return Figure(sum(low), len(low))
 
     def found(self, level: float) -> Figure:
@@ -60,12 +59,11 @@ def measure_dedup(data: str) -> dict[str, Figure]:
     for a, b, jaccard in _read_pairs(data, number_of):
         _, verdict = MemoryIndex().admit([fingerprints[a], fingerprints[b]])
         called = isinstance(verdict, Duplicate)
+        called_equal = isinstance(verdict, Duplicate) and verdict.match == "exact"
         is_equal = files[a].content == files[b].content
         equal, equal_found = equal + is_equal, equal_found + (is_equal and called)
         unequal += not is_equal
-        unequal_equal += (
-            not is_equal and isinstance(verdict, Duplicate) and verdict.match == "exact"
-        )
+        unequal_equal += not is_equal and called_equal
         pairs.count(jaccard, called=called)
     verdicts = MemoryIndex().admit(fingerprints)
     removed = [isinstance(verdict, Duplicate) for verdict in verdicts]
@@ -94,7 +92,7 @@ def _measure_run(files: Sequence[_File], removed: Sequence[bool]) -> dict[str, F
     first = {file.content: number for number, file in reversed(list(enumerate(files)))}
     repeats = [first[file.content] < number for number, file in enumerate(files)]
     gone_too = sum(gone and repeat for gone, repeat in zip(removed, repeats, strict=True))
-    wrong = sum(gone and alike < _WRONG_BELOW for gone, alike in zip(removed, best, strict=True))
+    wrong = sum(gone and alike < WRONG_BELOW for gone, alike in zip(removed, best, strict=True))
     return {
         "run_wrong_below_0.6": Figure(wrong, sum(removed)),
         "run_found_at_0.8": pairs.found(0.8),
@@ -115,9 +113,7 @@ def _read_pairs(data: str, number_of: Mapping[str, int]) -> Iterator[tuple[int, 
 
 
 def _fingerprints(files: Sequence[_File]) -> list[Fingerprint]:
-
     signatures = sign([file.text for file in files])
-    counts = signatures.num_shingles.tolist()
     fingerprints = []
     for number, file in enumerate(files):
         origin = Origin(source="measure", repository="measure", path=str(number))
@@ -129,8 +125,8 @@ def _fingerprints(files: Sequence[_File]) -> list[Fingerprint]:
                 content_sha256=sha256,
                 position=Position(source="measure", offset=number),
                 domain=domain(Kind.FILE, file.language, file.path),
-                signature=signatures.rows[number].tobytes() if counts[number] else b"",
-                num_shingles=counts[number],
+                signature=signatures.signature(number),
+                num_shingles=int(signatures.num_shingles[number]),
             )
         )
     return fingerprints

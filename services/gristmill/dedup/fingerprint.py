@@ -84,6 +84,10 @@ class Signatures:
     rows: NDArray[np.uint16]
     num_shingles: NDArray[np.uint32]
 
+    def signature(self, text: int) -> bytes:
+        """Return the signature of one text as a fingerprint holds it: empty if it is too short."""
+        return self.rows[text].tobytes() if self.num_shingles[text] else b""
+
 
 def sign(texts: Sequence[bytes], *, num_permutations: int = PERMUTATIONS) -> Signatures:
     """Sign a batch of UTF-8 texts; `num_permutations` is a multiple of 4."""

@@ -58,12 +58,10 @@ def fingerprints_of(batch: Sequence[Document]) -> list[Fingerprint]:
             content_sha256=document.content_sha256,
             position=document.position,
             domain=domain(document.kind, document.annotations.language, document.origin.path),
-            signature=row.tobytes() if num_shingles else b"",
-            num_shingles=num_shingles,
+            signature=signatures.signature(number),
+            num_shingles=int(signatures.num_shingles[number]),
         )
-        for document, row, num_shingles in zip(
-            batch, signatures.rows, signatures.num_shingles.tolist(), strict=True
-        )
+        for number, document in enumerate(batch)
     ]
 
 

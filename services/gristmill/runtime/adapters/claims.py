@@ -18,10 +18,14 @@ from gristmill.runtime.adapters import claims_kernel as kernel
 from gristmill.runtime.adapters.claims_kernel import CELLS, RECORD
 from gristmill.runtime.model import Fatal, Kind
 from gristmill.runtime.ports import Admission, Duplicate, Fingerprint, Kept, Resubmitted
-from gristmill.runtime.ports.index import BANDS, PERMUTATIONS, SIGNATURE_BYTES
+from gristmill.runtime.ports.index import (
+    BANDS,
+    DEFAULT_THRESHOLD,
+    PERMUTATIONS,
+    SIGNATURE_BYTES,
+)
 
 KINDS = tuple(Kind)
-DEFAULT_THRESHOLD = 0.7
 
 _MAX_LOAD = 0.7  # of a table; chains grow long beyond
 _GROWTH = 1.5

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gristmill.runtime.adapters.claims import (
-    DEFAULT_THRESHOLD,
     KINDS,
     Claims,
     Names,
@@ -30,7 +29,7 @@ from gristmill.runtime.adapters.claims import (
 from gristmill.runtime.adapters.claims_kernel import RECORD
 from gristmill.runtime.model import BadInput, Fatal
 from gristmill.runtime.ports import Admission, Fingerprint
-from gristmill.runtime.ports.index import SCHEME
+from gristmill.runtime.ports.index import DEFAULT_THRESHOLD, SCHEME
 
 _FORMAT = 2
 _SEAL_BYTES = 4

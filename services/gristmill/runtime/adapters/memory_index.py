@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gristmill.runtime.adapters.claims import DEFAULT_THRESHOLD, Claims, advance
+from gristmill.runtime.adapters.claims import Claims, advance
 from gristmill.runtime.ports import Admission, Fingerprint
+from gristmill.runtime.ports.index import DEFAULT_THRESHOLD
 
 
 class MemoryIndex:

@@ -15,6 +15,8 @@ ROWS: Final = 7
 PERMUTATIONS: Final = BANDS * ROWS
 SIGNATURE_BYTES: Final = 2 * PERMUTATIONS
 """A signature is one unsigned 16-bit number, little-endian, for each permutation."""
+DEFAULT_THRESHOLD: Final = 0.7
+"""The similarity from which documents match, unless somebody says otherwise."""
 SCHEME: Final = "5-token-minhash-112x16-v1"
 """How signatures are made. It changes with every change to them: an index holds one scheme only."""
 
