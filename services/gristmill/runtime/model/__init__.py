@@ -3,7 +3,9 @@
 from gristmill.runtime.model.decision import Decision
 from gristmill.runtime.model.document import (
     Annotations,
+    BlobReference,
     Commit,
+    CrawlItem,
     Document,
     FileText,
     Kind,
@@ -33,7 +35,9 @@ __all__ = [
     "ROUTES",
     "Annotations",
     "BadInput",
+    "BlobReference",
     "Commit",
+    "CrawlItem",
     "Decision",
     "Document",
     "Drop",

@@ -95,6 +95,18 @@ class WebPage:
 Body = FileText | Repository | Commit | WebPage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobReference:
+    """Where bytes lie that are too large for a message, and how to know them again.
+
+    `key` is `blobs/<date>/<sha256>`: the date serves the store's lifecycle rule.
+    """
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
 UNCHECKED = "unchecked"
 """The checker of a language for which no grammar exists: such files pass."""
 
@@ -166,6 +178,21 @@ class RawFile:
     def id(self) -> str:
         """The id that the document made of it has."""
         return document_id(self.kind, self.origin, self.content_sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlItem:
+    """What a crawler delivers: a file as it was found, not looked at yet and without a position.
+
+    The content is here, or lies in the blob store, or was not read, and then `fault` may say why.
+    """
+
+    origin: Origin
+    size_bytes: int
+    content: bytes | None = None
+    blob: BlobReference | None = None
+    fault: Reason | None = None
+    detail: str = ""
 
 
 def document_id(kind: Kind, origin: Origin, content_sha256: str) -> str:

@@ -5,14 +5,16 @@ decision has a reason where its outcome asks for one. Nothing is drawn that inge
 let in: text holds no lone surrogates, moments are in UTC, numbers are finite.
 """
 
-from datetime import UTC
+from datetime import UTC, date
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from gristmill.runtime.model import (
     Annotations,
+    BlobReference,
     Commit,
+    CrawlItem,
     Decision,
     Document,
     Drop,
@@ -146,6 +148,31 @@ def raw_files(draw: DrawFn) -> RawFile:
         content_sha256="" if content is None else sha256_hex(content),
         fault=draw(st.none() | st.sampled_from(Reason)) if unread else None,
         detail=draw(_TEXT) if unread else "",
+    )
+
+
+def blob_references() -> SearchStrategy[BlobReference]:
+    """Draw where bytes may lie, as the blob store names it."""
+
+    def reference(digits: str, day: date, size_bytes: int) -> BlobReference:
+        return BlobReference(
+            key=f"blobs/{day.isoformat()}/{digits}", sha256=digits, size_bytes=size_bytes
+        )
+
+    return st.builds(reference, _HASHES, st.dates(), _SIZES)
+
+
+@st.composite
+def crawl_items(draw: DrawFn) -> CrawlItem:
+    """Draw what crawlers deliver: with content, with a reference to it, or with neither."""
+    body = draw(st.none() | st.binary(max_size=24) | blob_references())
+    return CrawlItem(
+        origin=draw(origins()),
+        size_bytes=len(body) if isinstance(body, bytes) else draw(_SIZES),
+        content=body if isinstance(body, bytes) else None,
+        blob=body if isinstance(body, BlobReference) else None,
+        fault=draw(st.none() | st.sampled_from(Reason)) if body is None else None,
+        detail=draw(_TEXT) if body is None else "",
     )
 
 

@@ -9,7 +9,7 @@ Fields bear the same names on both sides; `_SHAPES`, at the end, says of each ho
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,7 +20,12 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gristmill.runtime import model
-from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2, outcome_pb2, raw_file_pb2
+from gristmill.runtime.wire.generated.gristmill.v1 import (
+    document_pb2,
+    outcome_pb2,
+    raw_file_pb2,
+    stream_pb2,
+)
 
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
@@ -30,6 +35,9 @@ _Value = Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _INT64_END = 2**63
+
+Fetch = Callable[[model.BlobReference], bytes]
+"""Brings the bytes that a reference describes."""
 
 
 class _UnfitError(Exception):
@@ -66,9 +74,63 @@ def encode_document(document: model.Document) -> bytes:
     return _bytes(_document_message(document))
 
 
-def decode_document(data: bytes) -> model.Document:
-    """Read the bytes of a `gristmill.v1.Document`."""
-    return _document(_parsed(document_pb2.Document, data))
+def decode_document(data: bytes, fetch: Fetch | None = None) -> model.Document:
+    """Read the bytes of a `gristmill.v1.Document`; `fetch` brings a body that lies elsewhere."""
+    return _document(_parsed(document_pb2.Document, data), fetch)
+
+
+def encode_body(body: model.document.Body) -> bytes:
+    """Return the bytes of a body's own message, as the blob store keeps it."""
+    return _bytes(_message(body))
+
+
+def encode_document_without_body(document: model.Document, blob: model.BlobReference) -> bytes:
+    """Return the bytes of a `gristmill.v1.Document` whose body lies in the blob store."""
+    message = _message(document)
+    assert isinstance(message, document_pb2.Document)
+    message.blob.CopyFrom(_message(blob))  # type: ignore[arg-type]  # the message of a reference
+    return _bytes(message)
+
+
+def blob_of_document(data: bytes) -> model.BlobReference | None:
+    """Return where the body of a `gristmill.v1.Document` lies, if it is not in it."""
+    message = _parsed(document_pb2.Document, data)
+    return _twin(model.BlobReference, message.blob) if message.HasField("blob") else None
+
+
+def encode_crawl_item(item: model.CrawlItem) -> bytes:
+    """Return the bytes of a `gristmill.v1.CrawlItem`."""
+    return _bytes(_message(item))
+
+
+def decode_crawl_item(data: bytes) -> model.CrawlItem:
+    """Read the bytes of a `gristmill.v1.CrawlItem`."""
+    return _twin(model.CrawlItem, _parsed(stream_pb2.CrawlItem, data))
+
+
+def encode_decisions(decisions: Sequence[model.Decision], decided_at: datetime | None) -> bytes:
+    """Return the bytes of a `gristmill.v1.DecisionBatch`, or of a part of one, without its time.
+
+    Parts laid end to end, one of them with a time, read as one batch.
+    """
+    return _bytes(
+        stream_pb2.DecisionBatch(
+            decisions=[_message(decision) for decision in decisions],  # type: ignore[misc]
+            decided_at=None if decided_at is None else _timestamp(decided_at),
+        )
+    )
+
+
+def decode_decisions(data: bytes) -> tuple[list[model.Decision], datetime]:
+    """Read the bytes of a `gristmill.v1.DecisionBatch`."""
+    batch = _parsed(stream_pb2.DecisionBatch, data)
+    if not batch.HasField("decided_at"):
+        raise _poison(batch, "decided_at is missing")
+    try:
+        decided_at = _moment(batch.decided_at)
+    except _UnfitError as error:
+        raise _poison(batch, f"decided_at {error}") from error
+    return [_twin(model.Decision, decision) for decision in batch.decisions], decided_at
 
 
 def encode_decision(decision: model.Decision) -> bytes:
@@ -182,11 +244,17 @@ def _document_message(document: model.Document) -> Message:
     return message
 
 
-def _document(message: document_pb2.Document) -> model.Document:
+def _document(message: document_pb2.Document, fetch: Fetch | None = None) -> model.Document:
     fields = _fields(message, _SHAPES[model.Document].rules)
     kind, arm = fields["kind"], message.WhichOneof("body")
     if arm is None:
         raise _poison(message, "body is missing")
+    if arm == "blob":
+        if fetch is None:
+            raise _poison(message, "the body lies in a blob store, and there is none here")
+        twin = _BODIES[kind]
+        stored = fetch(_twin(model.BlobReference, message.blob))
+        return model.Document(**fields, body=_twin(twin, _parsed(_SHAPES[twin].message, stored)))
     if arm != kind.value:
         raise _poison(message, f"kind is {kind}, yet the body is {arm}")
     return model.Document(**fields, body=_twin(_BODIES[kind], getattr(message, arm)))
@@ -322,6 +390,10 @@ _SHAPES: Mapping[type, _Shape] = {
         document_pb2.WebPage,
         {"text": _PLAIN, "code_blocks": _each(_PLAIN), "has_code_tags": _PLAIN},
     ),
+    model.BlobReference: _Shape(
+        document_pb2.BlobReference,
+        {**dict.fromkeys(("key", "sha256"), _GIVEN), "size_bytes": _COUNT},
+    ),
     model.Syntax: _Shape(document_pb2.Syntax, {"error_share": _FINITE, "checker": _PLAIN}),
     model.Annotations: _Shape(
         document_pb2.Annotations,
@@ -350,6 +422,17 @@ _SHAPES: Mapping[type, _Shape] = {
             "size_bytes": _COUNT,
             "content": _PLAIN.optional(),
             "content_sha256": _PLAIN,
+            "fault": _REASON.optional(),
+            "detail": _PLAIN,
+        },
+    ),
+    model.CrawlItem: _Shape(
+        stream_pb2.CrawlItem,
+        {
+            "origin": _nested(model.Origin),
+            "size_bytes": _COUNT,
+            "content": _PLAIN.optional(),
+            "blob": _nested(model.BlobReference).optional(),
             "fault": _REASON.optional(),
             "detail": _PLAIN,
         },

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from gristmill.runtime import wire
 from gristmill.runtime.model import (
     Annotations,
+    BlobReference,
     Commit,
+    CrawlItem,
     Decision,
     Document,
     Drop,
@@ -39,7 +41,12 @@ from gristmill.runtime.model import (
 )
 from gristmill.runtime.testing import strategies
 from gristmill.runtime.wire import codec
-from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2, outcome_pb2, raw_file_pb2
+from gristmill.runtime.wire.generated.gristmill.v1 import (
+    document_pb2,
+    outcome_pb2,
+    raw_file_pb2,
+    stream_pb2,
+)
 
 DECODERS = [
     wire.decode_document,
@@ -47,6 +54,9 @@ DECODERS = [
     wire.decode_outcome,
     wire.decode_raw_file,
     wire.decode_position,
+    wire.decode_crawl_item,
+    wire.decode_decisions,
+    wire.blob_of_document,
 ]
 ENUMS: dict[type[StrEnum], EnumDescriptor] = {
     Kind: document_pb2.DESCRIPTOR.enum_types_by_name["Kind"],
@@ -137,6 +147,51 @@ def test_positions_come_back_equal(sent: Position) -> None:
     assert wire.decode_position(wire.encode_position(sent)) == sent
 
 
+@given(strategies.crawl_items())
+def test_crawl_items_come_back_equal(sent: CrawlItem) -> None:
+    assert wire.decode_crawl_item(wire.encode_crawl_item(sent)) == sent
+
+
+@given(st.lists(strategies.decisions(), max_size=3), st.data())
+def test_parts_of_a_batch_of_decisions_read_as_one(
+    sent: list[Decision], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(sent)))
+    parts = [wire.encode_decisions(part, None) for part in (sent[:cut], sent[cut:])]
+    for batch in (
+        wire.encode_decisions(sent, MOMENT),
+        b"".join([*parts, wire.encode_decisions([], MOMENT)]),
+        b"".join([wire.encode_decisions([], MOMENT), *parts]),
+    ):
+        assert wire.decode_decisions(batch) == (sent, MOMENT)
+
+
+BLOB = BlobReference(key="blobs/2024-02-29/abc", sha256="abc", size_bytes=3)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_body_that_lies_elsewhere_is_fetched(kind: Kind) -> None:
+    asked: list[BlobReference] = []
+
+    def fetch(reference: BlobReference) -> bytes:
+        asked.append(reference)
+        return wire.encode_body(BODIES[kind])
+
+    sent = wire.encode_document_without_body(document(kind), BLOB)
+    assert wire.decode_document(sent, fetch) == document(kind)
+    assert asked == [BLOB]
+    assert wire.blob_of_document(sent) == BLOB
+    assert wire.blob_of_document(wire.encode_document(document(kind))) is None
+
+
+def test_a_body_that_lies_elsewhere_and_is_none_is_poison() -> None:
+    sent = wire.encode_document_without_body(document(), BLOB)
+    with pytest.raises(Poison, match="FileText: cannot be read"):
+        wire.decode_document(sent, lambda _: b"\xff")
+    with pytest.raises(Poison, match="lies in a blob store, and there is none here"):
+        wire.decode_document(sent)
+
+
 def test_zero_and_empty_are_not_absent() -> None:
     annotations = Annotations(score=0.0, tokens=0)
     sent = Keep(document(annotations=annotations), Evidence(matched_id="", threshold=0.0))
@@ -167,14 +222,16 @@ def test_both_sides_of_a_message_name_the_same_fields_and_each_has_a_rule(twin: 
     arms = {
         field.name for oneof in of_message.oneofs if oneof.name == "body" for field in oneof.fields
     }
-    assert arms == ({kind.value for kind in Kind} if of_body else set())
-    assert set(of_message.fields_by_name) - arms == shape.rules.keys()
+    own = shape.rules.keys() & arms
+    foreign = {*Kind, "blob"} if twin is Document else set()
+    assert arms - own == foreign
+    assert set(of_message.fields_by_name) - foreign == shape.rules.keys()
 
 
 def test_every_message_has_a_twin() -> None:
-    files = (document_pb2, outcome_pb2, raw_file_pb2)
+    files = (document_pb2, outcome_pb2, raw_file_pb2, stream_pb2)
     names = {name for file in files for name in file.DESCRIPTOR.message_types_by_name}
-    assert names == {twin.__name__ for twin in codec._SHAPES} | {"Outcome"}
+    assert names == {twin.__name__ for twin in codec._SHAPES} | {"Outcome", "DecisionBatch"}
 
 
 GOLDEN = {
@@ -284,6 +341,14 @@ def test_a_document_that_is_not_whole_is_poison(alter: Callable[[Any], None], pr
         (wire.decode_outcome, outcome_pb2.Outcome(split={"documents": [{}]}), "id is missing"),
         (wire.decode_decision, b"", "Decision: document_id is missing"),
         (wire.decode_raw_file, b"", "RawFile: origin is missing"),
+        (wire.decode_crawl_item, b"", "CrawlItem: origin is missing"),
+        (wire.decode_crawl_item, stream_pb2.CrawlItem(origin={}, blob={}), "key is missing"),
+        (wire.decode_decisions, b"", "DecisionBatch: decided_at is missing"),
+        (
+            wire.decode_decisions,
+            stream_pb2.DecisionBatch(decided_at={"nanos": -1}),
+            "DecisionBatch: decided_at has -1 nanoseconds",
+        ),
         (
             wire.decode_raw_file,
             raw_file_pb2.RawFile(

@@ -101,6 +101,16 @@ class WebPage(_message.Message):
     has_code_tags: bool
     def __init__(self, text: _Optional[str] = ..., code_blocks: _Optional[_Iterable[str]] = ..., has_code_tags: _Optional[bool] = ...) -> None: ...
 
+class BlobReference(_message.Message):
+    __slots__ = ("key", "sha256", "size_bytes")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    sha256: str
+    size_bytes: int
+    def __init__(self, key: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
 class Syntax(_message.Message):
     __slots__ = ("error_share", "checker")
     ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
@@ -124,7 +134,7 @@ class Annotations(_message.Message):
     def __init__(self, language: _Optional[str] = ..., syntax: _Optional[_Union[Syntax, _Mapping]] = ..., score: _Optional[float] = ..., scorer: _Optional[str] = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("id", "kind", "origin", "position", "content_sha256", "size_bytes", "annotations", "file", "repository", "commit", "web_page")
+    __slots__ = ("id", "kind", "origin", "position", "content_sha256", "size_bytes", "annotations", "file", "repository", "commit", "web_page", "blob")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +146,7 @@ class Document(_message.Message):
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     WEB_PAGE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: Kind
     origin: Origin
@@ -147,4 +158,5 @@ class Document(_message.Message):
     repository: Repository
     commit: Commit
     web_page: WebPage
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., annotations: _Optional[_Union[Annotations, _Mapping]] = ..., file: _Optional[_Union[FileText, _Mapping]] = ..., repository: _Optional[_Union[Repository, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., web_page: _Optional[_Union[WebPage, _Mapping]] = ...) -> None: ...
+    blob: BlobReference
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., content_sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., annotations: _Optional[_Union[Annotations, _Mapping]] = ..., file: _Optional[_Union[FileText, _Mapping]] = ..., repository: _Optional[_Union[Repository, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., web_page: _Optional[_Union[WebPage, _Mapping]] = ..., blob: _Optional[_Union[BlobReference, _Mapping]] = ...) -> None: ...
