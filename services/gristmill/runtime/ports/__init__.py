@@ -1,6 +1,8 @@
 """What stages and engine need of the outside world, as protocols; adapters provide it."""
 
+from gristmill.runtime.ports.blobs import BlobStore
 from gristmill.runtime.ports.clock import Clock
+from gristmill.runtime.ports.event_log import EventLog
 from gristmill.runtime.ports.index import (
     Admission,
     DedupIndex,
@@ -9,26 +11,55 @@ from gristmill.runtime.ports.index import (
     Kept,
     Resubmitted,
 )
+from gristmill.runtime.ports.log import (
+    Committed,
+    Delivery,
+    Headers,
+    Log,
+    Message,
+    Partition,
+    Polled,
+    Reader,
+    Rewound,
+    Writer,
+)
+from gristmill.runtime.ports.metrics import METRICS, Metric, Metrics
 from gristmill.runtime.ports.progress import Progress
-from gristmill.runtime.ports.sink import Batch, Sink
+from gristmill.runtime.ports.sink import Arrived, Batch, Decided, Sink
 from gristmill.runtime.ports.source import Entry, Listing, ReadEntry, Source
 from gristmill.runtime.ports.stage import Stage, StagePlugin
 from gristmill.runtime.ports.tables import Columns, Span, Tables, Takedowns
 
 __all__ = [
+    "METRICS",
     "Admission",
+    "Arrived",
     "Batch",
+    "BlobStore",
     "Clock",
     "Columns",
+    "Committed",
+    "Decided",
     "DedupIndex",
+    "Delivery",
     "Duplicate",
     "Entry",
+    "EventLog",
     "Fingerprint",
+    "Headers",
     "Kept",
     "Listing",
+    "Log",
+    "Message",
+    "Metric",
+    "Metrics",
+    "Partition",
+    "Polled",
     "Progress",
     "ReadEntry",
+    "Reader",
     "Resubmitted",
+    "Rewound",
     "Sink",
     "Source",
     "Span",
@@ -36,4 +67,5 @@ __all__ = [
     "StagePlugin",
     "Tables",
     "Takedowns",
+    "Writer",
 ]
