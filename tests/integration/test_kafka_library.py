@@ -1,0 +1,180 @@
+"""What kafka-python 3.0.12 does wrong when a broker goes away, and that we are out of its reach.
+
+Each fault is shown on the library itself first: where a new version has mended it, the test of the
+fault fails, and what goes round it can go.
+"""
+
+import gc
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, errors
+from kafka.admin import NewTopic
+from kafka.net.compat import KafkaNetClient
+from kafka_broker import KafkaCluster
+
+from gristmill.runtime.adapters import kafka_client
+from gristmill.runtime.adapters.clock import SystemClock
+from gristmill.runtime.adapters.kafka_admin import num_records
+from gristmill.runtime.adapters.kafka_producer import TransactionalProducer
+from gristmill.runtime.adapters.kafka_reader import KafkaReader
+from gristmill.runtime.adapters.kafka_settings import KafkaSettings
+from gristmill.runtime.ports import Message
+
+# The library leaves sockets and half-closed selectors to the garbage collector when a broker dies.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+TOPIC = "library-faults"
+DEADLINE_SECONDS = 25.0
+
+
+class Quiet:
+    """An event log that nobody reads."""
+
+    def info(self, event: str, /, **fields: object) -> None:
+        pass
+
+    warning = error = info
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    with KafkaCluster(tmp_path_factory.mktemp("kafka"), die_with_parent=True) as running:
+        admin = KafkaAdminClient(bootstrap_servers=running.bootstrap)
+        admin.create_topics([NewTopic(TOPIC, 1, 1)])
+        admin.close()
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a test's clients left behind is collected here, where nobody minds."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+@pytest.fixture
+def settings(cluster: KafkaCluster) -> KafkaSettings:
+    if cluster.pid() is None:
+        cluster.start()
+    return KafkaSettings(
+        bootstrap=cluster.bootstrap,
+        commit_seconds=DEADLINE_SECONDS,
+        transaction_seconds=60.0,
+    )
+
+
+def _commit_over_a_restart(cluster: KafkaCluster, settings: KafkaSettings, name: str) -> float:
+    """Kill the broker, begin to end a transaction, start it again; return how long that took."""
+    producer = TransactionalProducer(settings, name, SystemClock())
+    producer.commit([_message()], {}, name)
+    cluster.kill()
+    begin = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        ended = thread.submit(producer.commit, [_message()], {}, name)
+        time.sleep(2.0)
+        cluster.start()  # from here: a broker dies with the thread that started it
+        try:
+            ended.result()
+            return time.monotonic() - begin
+        finally:
+            producer.close()
+
+
+def _message() -> Message:
+    return Message(topic=TOPIC, key=b"k", value=b"v")
+
+
+def test_a_commit_survives_the_restart_of_the_broker(
+    cluster: KafkaCluster, settings: KafkaSettings
+) -> None:
+    assert _commit_over_a_restart(cluster, settings, "steady") < DEADLINE_SECONDS
+
+
+def test_the_librarys_own_client_forgets_the_commit_and_ours_gives_up_in_time(
+    cluster: KafkaCluster, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_client, "SteadyClient", KafkaNetClient)
+    begin = time.monotonic()
+    with pytest.raises(errors.KafkaError):
+        _commit_over_a_restart(cluster, settings, "forgetful")
+    assert time.monotonic() - begin < 3 * DEADLINE_SECONDS
+
+
+def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(
+    cluster: KafkaCluster, settings: KafkaSettings
+) -> None:
+    reader = _reader(settings, "silent")
+    try:
+        _poll_until(reader, lambda: bool(reader.assignment()))
+        cluster.kill()
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            assert reader.poll(0.1).deliveries == []
+        cluster.start()
+        producer = TransactionalProducer(settings, "silent-producer", SystemClock())
+        producer.commit([_message()], {}, "silent-producer")
+        producer.close()
+        _poll_until(reader, lambda: False, wanted=1)
+    finally:
+        reader.close()
+
+
+def test_a_poll_that_raises_for_a_lost_broker_is_silence(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library does so where the broker dies in the middle of a look-up of the coordinator."""
+    reader = _reader(settings, "raising")
+    try:
+
+        def raising(*_: Any, **__: Any) -> Any:
+            raise errors.KafkaConnectionError("lost")
+
+        monkeypatch.setattr(reader._consumer, "poll", raising)
+        assert reader.poll(0.1).deliveries == []
+        monkeypatch.undo()
+        _poll_until(reader, lambda: bool(reader.assignment()))
+    finally:
+        reader.close()
+
+
+def _reader(settings: KafkaSettings, name: str) -> KafkaReader:
+    """Return a reader that begins behind what is there now."""
+    begin = num_records(settings, TOPIC)
+    return KafkaReader(
+        settings,
+        group=name,
+        instance=f"{name}-0",
+        topics=[TOPIC],
+        log=Quiet(),
+        start_at=lambda _: begin,
+    )
+
+
+def _poll_until(reader: KafkaReader, done: Any, wanted: int | None = None) -> None:
+    found = 0
+    deadline = time.monotonic() + 60
+    while not done() and (wanted is None or found < wanted):
+        assert time.monotonic() < deadline
+        found += len(reader.poll(0.2).deliveries)
+
+
+def test_what_we_reach_behind_the_library_is_there(settings: KafkaSettings) -> None:
+    producer = kafka_client.make_producer(settings, "names")
+    assert callable(producer._transaction_manager.begin_commit)
+    assert callable(producer._transaction_manager.begin_abort)
+    assert callable(producer._sender.wakeup)
+    assert callable(producer._sender.force_close)
+    kafka_client.discard(producer)
+    consumer = kafka_client.make_consumer(settings, "names", "names-0")
+    coordinator = consumer._coordinator
+    for name in ("ensure_active_group", "need_rejoin", "stable", "_send_heartbeat_request"):
+        assert callable(getattr(coordinator, name))
+    assert hasattr(coordinator, "_heartbeat_enabled")
+    consumer.close(autocommit=False, timeout_ms=0)
