@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gristmill.runtime.model import Decision, Document, FileText
-from gristmill.runtime.ports import Columns
+from gristmill.runtime.ports import Columns, Decided
 
 _FILES = (
     "document_id", "content", "content_sha256", "encoding", "source", "repository", "path",
@@ -24,9 +24,9 @@ def file_columns(documents: Iterable[Document]) -> Columns:
     return _columns(_FILES, (_file_row(document) for document in documents))
 
 
-def ledger_columns(decisions: Iterable[Decision], decided_at: datetime) -> Columns:
+def ledger_columns(decided: Iterable[Decided]) -> Columns:
     """Return decisions as columns of `ledger`."""
-    return _columns(_LEDGER, (_ledger_row(decision, decided_at) for decision in decisions))
+    return _columns(_LEDGER, (_ledger_row(one.decision, one.decided_at) for one in decided))
 
 
 def _columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Columns:

@@ -7,9 +7,9 @@ what that table lacks, so a crash between the two is healed by writing the batch
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from gristmill.runtime.model import Decision, Document, Drop
+from gristmill.runtime.model import Drop
 from gristmill.runtime.model.decision import decision_on
-from gristmill.runtime.ports import Batch, Columns, Span, Tables, Takedowns
+from gristmill.runtime.ports import Arrived, Batch, Columns, Decided, Span, Tables, Takedowns
 from gristmill.shards.rows import file_columns, ledger_columns
 from gristmill.shards.stage import NAME, VERSION, ShardsStage
 
@@ -33,7 +33,7 @@ class TableWriter:
 
     def _write_files(self, batch: Batch) -> int:
         spans = self._lacking("files", batch.spans)
-        documents = [document for document in batch.documents if _within(document, spans)]
+        documents = [one.document for one in batch.documents if _within(one, spans)]
 
         def rows(takedowns: Takedowns) -> Columns:
             outcomes = ShardsStage(takedowns).process(documents)
@@ -49,12 +49,11 @@ class TableWriter:
         spans = self._lacking("ledger", batch.spans)
         if not spans:
             return
-        decisions = [decision for decision in batch.decisions if _within(decision, spans)]
-        documents = [document for document in batch.documents if _within(document, spans)]
+        decided = [one for one in batch.decisions if _within(one, spans)]
+        arrived = [one for one in batch.documents if _within(one, spans)]
 
         def rows(takedowns: Takedowns) -> Columns:
-            own = _own_decisions(documents, takedowns)
-            return ledger_columns([*decisions, *own], decided_at)
+            return ledger_columns([*decided, *_own_decisions(arrived, takedowns, decided_at)])
 
         self._tables.commit("ledger", spans, rows)
 
@@ -68,14 +67,21 @@ class TableWriter:
         }
 
 
-def _within(item: Document | Decision, spans: Mapping[str, Span]) -> bool:
-    span = spans.get(item.position.source)
-    return span is not None and span.begin <= item.position.offset < span.end
+def _within(item: Arrived | Decided, spans: Mapping[str, Span]) -> bool:
+    span = spans.get(item.place.source)
+    return span is not None and span.begin <= item.place.offset < span.end
 
 
-def _own_decisions(documents: Sequence[Document], takedowns: Takedowns) -> list[Decision]:
+def _own_decisions(
+    arrived: Sequence[Arrived], takedowns: Takedowns, decided_at: datetime
+) -> list[Decided]:
+    documents = [one.document for one in arrived]
     outcomes = ShardsStage(takedowns).process(documents)
     return [
-        decision_on(document, outcome, stage=NAME, version=VERSION)
-        for document, outcome in zip(documents, outcomes, strict=True)
+        Decided(
+            one.place,
+            decision_on(one.document, outcome, stage=NAME, version=VERSION),
+            decided_at,
+        )
+        for one, outcome in zip(arrived, outcomes, strict=True)
     ]

@@ -21,6 +21,7 @@ from gristmill.runtime.model import (
     Reason,
     Syntax,
 )
+from gristmill.runtime.ports import Decided
 from gristmill.runtime.testing.strategies import decisions, documents
 from gristmill.shards.rows import file_columns, ledger_columns
 
@@ -55,6 +56,10 @@ BARE = replace(
 )
 
 
+def decided(decision: Decision) -> Decided:
+    return Decided(Position(source="elsewhere", offset=1), decision, NOW)
+
+
 def names_of(table: str) -> list[str]:
     return [column.name for column in TABLES[table].columns if column.name != SEQUENCE]
 
@@ -69,7 +74,7 @@ def test_the_columns_of_files_are_the_table_s_without_sequence(some: list[Docume
 @settings(max_examples=30)
 @given(st.lists(decisions(), max_size=3))
 def test_the_columns_of_the_ledger_are_the_table_s(some: list[Decision]) -> None:
-    columns = ledger_columns(some, NOW)
+    columns = ledger_columns(map(decided, some))
     assert list(columns) == names_of("ledger")
     assert {len(column) for column in columns.values()} == {len(some)}
 
@@ -129,7 +134,7 @@ def test_a_decision_is_written_with_all_that_is_known() -> None:
             detail="d",
         ),
     )
-    assert only_row(dict(ledger_columns([decision], NOW))) == {
+    assert only_row(dict(ledger_columns([decided(decision)]))) == {
         "document_id": "0" * 32,
         "content_sha256": "f" * 64,
         "kind": "file",
@@ -159,7 +164,7 @@ def test_a_decision_is_written_with_all_that_is_known() -> None:
 @settings(max_examples=30)
 @given(documents(Kind.FILE), decisions())
 def test_required_columns_are_never_null(document: Document, decision: Decision) -> None:
-    written = {"files": file_columns([document]), "ledger": ledger_columns([decision], NOW)}
+    written = {"files": file_columns([document]), "ledger": ledger_columns([decided(decision)])}
     for table, columns in written.items():
         for column in TABLES[table].columns:
             if column.required and column.name != SEQUENCE:
@@ -169,6 +174,6 @@ def test_required_columns_are_never_null(document: Document, decision: Decision)
 @settings(max_examples=30)
 @given(decisions())
 def test_the_reason_is_written_as_its_code_alone(decision: Decision) -> None:
-    (reason,) = ledger_columns([decision], NOW)["reason"]
+    (reason,) = ledger_columns([decided(decision)])["reason"]
     assert reason == (None if decision.reason is None else decision.reason.value)
     assert type(reason) in {str, type(None)}

@@ -24,11 +24,12 @@ from gristmill.runtime.model import (
 )
 from gristmill.runtime.model.decision import decision_on
 from gristmill.runtime.model.document import document_id, sha256_hex
-from gristmill.runtime.ports import Batch, Columns, Span, Takedowns
+from gristmill.runtime.ports import Arrived, Batch, Columns, Decided, Span, Takedowns
 from gristmill.shards.stage import NAME, VERSION
 from gristmill.shards.writer import TableWriter
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
+EARLIER = datetime(2024, 5, 5, tzinfo=UTC)  # when earlier stages decided
 
 
 class Crash(Exception):
@@ -71,8 +72,15 @@ def decided(record: Document, outcome: Outcome | None = None) -> Decision:
 def batch_of(
     documents: Sequence[Document], spans: Mapping[str, Span], dropped: Sequence[Document] = ()
 ) -> Batch:
-    fallen = [decided(d, Drop(Reason.EXACT_DUPLICATE)) for d in dropped]
-    return Batch(spans=spans, documents=documents, decisions=[*map(decided, documents), *fallen])
+    decisions = [
+        *map(decided, documents),
+        *(decided(d, Drop(Reason.EXACT_DUPLICATE)) for d in dropped),
+    ]
+    return Batch(
+        spans=spans,
+        documents=[Arrived(d.position, d) for d in documents],
+        decisions=[Decided(d.position, d, EARLIER) for d in decisions],
+    )
 
 
 def ids(tables: MemoryTables, table: str = "files", **having: object) -> list[str]:
@@ -97,7 +105,9 @@ def test_documents_and_all_decisions_are_written_with_the_writer_s_own() -> None
     own = [row for row in tables.rows["ledger"] if row["stage"] == NAME]
     assert [row["document_id"] for row in own] == [d.id for d in THREE]
     assert {(row["outcome"], row["version"]) for row in own} == {("keep", VERSION)}
-    assert {row["decided_at"] for row in tables.rows["ledger"]} == {NOW}
+    assert {row["decided_at"] for row in own} == {NOW}
+    others = [row for row in tables.rows["ledger"] if row["stage"] != NAME]
+    assert {row["decided_at"] for row in others} == {EARLIER}
 
 
 def test_positions_are_where_both_tables_stand() -> None:
@@ -169,8 +179,27 @@ def test_each_source_has_a_span_of_its_own() -> None:
         [*THREE, document(0, "t"), document(1, "t")], {"s": Span(0, 3), "t": Span(0, 2)}
     )
     assert writer.write(mixed, NOW) == 2
-    assert ids(tables, source="crawl") == [d.id for d in [*THREE, *mixed.documents[3:]]]
+    assert ids(tables, source="crawl") == [
+        d.id for d in [*THREE, document(0, "t"), document(1, "t")]
+    ]
     assert dict(writer.positions()) == {"s": 3, "t": 2}
+
+
+def test_what_a_span_holds_goes_by_places_and_not_by_positions() -> None:
+    """From the log, a record's place is in the topic read; its position is where it was found."""
+    tables = MemoryTables()
+    place = Position(source="topic/0", offset=0)
+    one = document(9, "elsewhere")
+    batch = Batch(
+        spans={"topic/0": Span(0, 1)},
+        documents=[Arrived(place, one)],
+        decisions=[Decided(place, decided(one), EARLIER)],
+    )
+    assert TableWriter(tables).write(batch, NOW) == 1
+    assert ids(tables) == [one.id]
+    assert len(ids(tables, "ledger")) == 2
+    assert {row["position_source"] for row in tables.rows["ledger"]} == {"elsewhere"}
+    assert dict(tables.positions("files")) == {"topic/0": 1}
 
 
 def test_what_lies_outside_every_span_is_not_written() -> None:

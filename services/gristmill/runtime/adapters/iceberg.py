@@ -81,7 +81,8 @@ class IcebergTables:
                     properties=_PROPERTIES,
                 )
                 if table.current_snapshot() is None and name != "takedowns":
-                    self._append(table, definition.arrow_schema().empty_table(), {}, 0)
+                    with suppress(CommitFailedException):  # another process makes them too
+                        self._append(table, definition.arrow_schema().empty_table(), {}, 0)
 
     def load(self, table: str) -> Table:
         """Return a table as it stands now. Raises BadInput when it was never made."""

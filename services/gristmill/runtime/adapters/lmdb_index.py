@@ -52,6 +52,8 @@ class Table:
     uuid: str
     positions: Mapping[str, int]
     num_documents: int
+    is_last: bool = True
+    """Whether what is not in the table never will be: behind a log it may still be on its way."""
 
 
 class LmdbIndex:
@@ -75,6 +77,7 @@ class LmdbIndex:
         self._claims = Claims(threshold)
         self._named: dict[str, int] = {}  # how many names of each database are durable
         self._watermarks: dict[str, int] = {}
+        self._follows = ""
         try:
             os.makedirs(path, exist_ok=True)
             self._environment = lmdb.open(path, map_size=map_bytes, max_dbs=4, readahead=False)
@@ -102,6 +105,11 @@ class LmdbIndex:
 
     def __len__(self) -> int:
         return len(self._claims)
+
+    @property
+    def follows(self) -> str:
+        """What `follow` was told last; empty where it never was."""
+        return self._follows
 
     @property
     def num_bytes(self) -> dict[str, int]:
@@ -154,6 +162,15 @@ class LmdbIndex:
         return self._keep(
             lambda records: held_by(records, ids) | self._from_sources(records, current)
         )
+
+    def follow(self, log: str) -> None:
+        """Remember durably which log the claims go with: admitted from it, written through it."""
+        try:
+            with self._environment.begin(write=True) as transaction:
+                transaction.put(b"follows", log.encode(), db=self._meta)
+        except (lmdb.Error, OSError) as error:
+            raise _full_or_broken(error, self._path) from error
+        self._follows = log
 
     def _keep(self, stays: Callable[[Records], NDArray[np.bool_]]) -> int:
         """Cut the log down to the records that stay, and derive the claims anew."""
@@ -215,9 +232,11 @@ class LmdbIndex:
                 transaction.put(b"about", about.encode(), db=self._meta)
             else:
                 self._check(json.loads(stored), table)
+            self._follows = bytes(transaction.get(b"follows", b"", db=self._meta)).decode()
             self._load_watermarks(transaction)
             self._load_names(transaction, self._claims)
-            self._give_back(transaction, table.positions)
+            if table.is_last:
+                self._give_back(transaction, table.positions)
             self._claims = self._load(transaction)
             if len(self._claims) < table.num_documents:
                 raise _needs_rebuild(self._path, "knows fewer documents than the tables beside it")

@@ -17,8 +17,13 @@ import zstandard
 from gristmill.runtime.model import BadInput
 
 SCHEMA_VERSION = 1
+RUN, LOG = "run", "log"
+"""Who may feed a directory: runs of the command, or the workers behind the log."""
+
 _ABOUT = "gristmill.json"
 _UNFINISHED = "unfinished"
+_MAKING = "making.lock"
+_LEFT_AT_START = {"lock", _MAKING, f"{_ABOUT}.new"}  # by a process that was killed there
 
 
 class ListedSource(Protocol):
@@ -42,6 +47,7 @@ class RunDirectory:
             with open(about, encoding="utf-8") as stream:
                 content = json.load(stream)
                 version, home = content["schema"], content.get("home")
+                self.fed_by: str = content.get("fed_by", RUN)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise BadInput(f"{about} cannot be read: {error}") from error
         if version != SCHEMA_VERSION:
@@ -57,8 +63,12 @@ class RunDirectory:
             )
 
     @classmethod
-    def create(cls, path: str) -> "RunDirectory":
-        """Open a directory, or make it when it is missing or empty."""
+    def create(cls, path: str, fed_by: str = RUN) -> "RunDirectory":
+        """Open a directory, or make it when it is missing or empty.
+
+        Runs and the log each feed directories of their own: both keep their place in the tables
+        and the index, and neither knows what of the other's is still on its way.
+        """
         about = os.path.join(path, _ABOUT)
         if not _is_text(path):
             raise BadInput("the name of the output directory is not valid UTF-8")
@@ -70,11 +80,21 @@ class RunDirectory:
                 raise BadInput(f"{path} is not a directory") from error
             except OSError as error:
                 raise BadInput(f"{path} cannot be made: {error.strerror}") from error
-            if present - {"lock", f"{_ABOUT}.new"}:  # what a run killed at its start leaves
+            foreign = present - _LEFT_AT_START
+            if foreign and not os.path.exists(about):  # another process may have made it just now
                 raise BadInput(f"{path} exists and is not the output of a gristmill run")
-            content = {"schema": SCHEMA_VERSION, "home": os.path.realpath(path)}
-            _write_atomically(about, json.dumps(content).encode())
-        return cls(path)
+            content = {"schema": SCHEMA_VERSION, "home": os.path.realpath(path), "fed_by": fed_by}
+            with _making(path):
+                if not os.path.exists(about):
+                    _write_atomically(about, json.dumps(content).encode())
+        directory = cls(path)
+        if directory.fed_by != fed_by:
+            how = {
+                RUN: "belongs to `gristmill run`: let the workers write to a new directory",
+                LOG: "is fed by the workers of `make up`: put sources in with `gristmill feed`",
+            }
+            raise BadInput(f"{path} {how.get(directory.fed_by, 'is fed by somebody else')}")
+        return directory
 
     @property
     def index(self) -> str:
@@ -89,11 +109,28 @@ class RunDirectory:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the directory for writing; a second writer gets a clear error."""
-        with open(os.path.join(self.path, "lock"), "ab") as lock:
+        with self._locked("lock", "another run is writing"):
+            yield
+
+    @contextmanager
+    def admitting(self) -> Iterator[None]:
+        """Hold the dedup index for admission: one process at a time, whoever writes the tables."""
+        with self._locked("index.lock", "another worker is admitting"):
+            yield
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Wait for a turn to make what several processes need and only one can make."""
+        with _making(self.path):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, otherwise: str) -> Iterator[None]:
+        with open(os.path.join(self.path, name), "ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise BadInput(f"another run is writing to {self.path}") from error
+                raise BadInput(f"{otherwise} to {self.path}") from error
             yield
 
     @contextmanager
@@ -122,6 +159,13 @@ class RunDirectory:
 
     def _listing(self, identity: str) -> str:
         return os.path.join(self.path, "listings", f"{identity}.jsonl.zst")
+
+
+@contextmanager
+def _making(path: str) -> Iterator[None]:
+    with open(os.path.join(path, _MAKING), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_text(path: str) -> bool:

@@ -39,17 +39,35 @@ class Passage:
     failures: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Condemned:
+    """A record that killed its process at a stage: `crash` says how, unless it was the CPU limit.
+
+    A limit is a decision about the document. A crash is a fault of ours: it is set aside.
+    """
+
+    stage: int
+    crash: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is decided in the stage's stead."""
+        if self.crash:
+            return Reject(Reason.PARSER_LIMIT, Evidence(detail=self.crash))
+        return Drop(Reason.PARSER_LIMIT)
+
+
 def pass_through(
     stages: Sequence[NamedStage],
     record: Record,
     *,
     mark: Callable[[int], None] = lambda _: None,
-    condemned_at: int | None = None,
+    condemned: Condemned | None = None,
 ) -> Passage:
     """Take one record through the stages.
 
-    `mark` is told the number of each stage before it runs; the stage numbered `condemned_at` does
-    not run: the record killed its process there.
+    `mark` is told the number of each stage before it runs; the stage at which the record is
+    condemned does not run.
     """
     passage = Passage()
     current: list[Record] = [record]
@@ -57,8 +75,8 @@ def pass_through(
         mark(number)
         following: list[Record] = []
         for item in current:
-            if number == condemned_at:
-                outcome: Outcome = Drop(Reason.PARSER_LIMIT)
+            if condemned is not None and number == condemned.stage:
+                outcome = condemned.outcome
             else:
                 outcome = _process(stage, item, passage, name)
             passage.decisions.append(decision_on(item, outcome, stage=name, version=stage.version))

@@ -18,21 +18,24 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import Generic, TypeVar
 
-from gristmill.runtime.engine.passage import Passage
-from gristmill.runtime.engine.worker import MARK, NO_RECORD, Task
-from gristmill.runtime.model import Document, Fatal, GristmillError
-from gristmill.runtime.ports import Entry
+from gristmill.runtime.engine.passage import Condemned
+from gristmill.runtime.engine.worker import MARK, NO_RECORD, Item, Task
+from gristmill.runtime.model import Fatal, GristmillError
+
+A = TypeVar("A")
+"""What comes back for one item: a passage, or an answer to the log."""
 
 _DEATHS_BEFORE_WORK = 3  # a worker that never gets to work is not the records' fault
 _DEATHS_PER_RECORD = 3  # unless it ran out of CPU: then once is enough, it would again
 
 
 @dataclass(order=True, slots=True)
-class _Job:
+class _Job(Generic[A]):
     priority: tuple[int, int]  # later segments first, then in order: what is begun is finished
-    records: Sequence[Entry | Document] = field(compare=False)
-    future: "Future[list[Passage]]" = field(compare=False)
+    items: Sequence[Item] = field(compare=False)
+    future: "Future[list[A]]" = field(compare=False)
 
 
 class _Worker:
@@ -64,7 +67,7 @@ class _Worker:
         return status
 
 
-class WorkerPool:
+class WorkerPool(Generic[A]):
     """Runs chunks in worker processes; results come as futures."""
 
     def __init__(self, command: Sequence[str], setup: object, num_workers: int) -> None:
@@ -74,7 +77,7 @@ class WorkerPool:
         """
         self._command = command
         self._setup = setup
-        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._jobs: queue.PriorityQueue[_Job[A]] = queue.PriorityQueue()
         self._num_jobs = 0
         self._closing = threading.Event()
         self._workers: dict[int, _Worker] = {}
@@ -85,11 +88,11 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, segment: int, records: Sequence[Entry | Document]) -> "Future[list[Passage]]":
-        """Queue a chunk for a segment of the route; the future gives one passage a record."""
-        future: Future[list[Passage]] = Future()
+    def submit(self, segment: int, items: Sequence[Item]) -> "Future[list[A]]":
+        """Queue a chunk for a segment of the route; the future gives one answer an item."""
+        future: Future[list[A]] = Future()
         self._num_jobs += 1
-        self._jobs.put(_Job((-segment, self._num_jobs), records, future))
+        self._jobs.put(_Job((-segment, self._num_jobs), items, future))
         return future
 
     def close(self) -> None:
@@ -111,21 +114,21 @@ class WorkerPool:
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                job.future.set_result(self._run(slot, -job.priority[0], job.records))
+                job.future.set_result(self._run(slot, -job.priority[0], job.items))
             except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must learn it
                 job.future.set_exception(error)
         if (worker := self._workers.pop(slot, None)) is not None:
             worker.close(kill=True)
 
-    def _run(self, slot: int, segment: int, records: Sequence[Entry | Document]) -> list[Passage]:
-        condemned: dict[int, int] = {}
+    def _run(self, slot: int, segment: int, items: Sequence[Item]) -> list[A]:
+        condemned: dict[int, Condemned] = {}
         deaths: Counter[int] = Counter()
         while True:
             worker = self._workers.get(slot) or self._start(slot)
             if self._closing.is_set():  # close() may have looked before this worker was there
                 worker.process.kill()
             try:
-                worker.connection.send(Task(segment, records, condemned))
+                worker.connection.send(Task(segment, items, condemned))
                 answer = worker.connection.recv()
             except (EOFError, OSError):
                 record, stage = MARK.unpack_from(worker.marks)
@@ -136,8 +139,8 @@ class WorkerPool:
                 continue
             if isinstance(answer, GristmillError):
                 raise answer
-            passages: list[Passage] = answer
-            return passages
+            answers: list[A] = answer
+            return answers
 
     def _start(self, slot: int) -> _Worker:
         try:
@@ -152,14 +155,19 @@ class WorkerPool:
         stage: int,
         status: int,
         deaths: Counter[int],
-        condemned: dict[int, int],
+        condemned: dict[int, Condemned],
     ) -> None:
         deaths[record] += 1
+        if deaths[record] >= 2 * _DEATHS_PER_RECORD:  # setting it aside kills as well
+            raise Fatal(f"worker processes end at a condemned record: {describe_status(status)}")
         if record == NO_RECORD:
             if deaths[record] >= _DEATHS_BEFORE_WORK:
                 raise Fatal(f"a worker process ends before it works: {describe_status(status)}")
-        elif status in {-signal.SIGPROF, -signal.SIGXCPU} or deaths[record] >= _DEATHS_PER_RECORD:
-            condemned[record] = stage
+        elif status in {-signal.SIGPROF, -signal.SIGXCPU}:
+            condemned[record] = Condemned(stage)
+        elif deaths[record] >= _DEATHS_PER_RECORD:
+            crash = f"ended {_DEATHS_PER_RECORD} worker processes: {describe_status(status)}"
+            condemned[record] = Condemned(stage, crash)
 
 
 def describe_status(status: int) -> str:

@@ -15,7 +15,16 @@ from gristmill.runtime.engine.passage import NamedStage, Passage
 from gristmill.runtime.engine.pool import WorkerPool
 from gristmill.runtime.model import Document, Fatal, OutcomeKind
 from gristmill.runtime.model.decision import decision_on, documents_after
-from gristmill.runtime.ports import Batch, Clock, Progress, Sink, Source, Span
+from gristmill.runtime.ports import (
+    Arrived,
+    Batch,
+    Clock,
+    Decided,
+    Progress,
+    Sink,
+    Source,
+    Span,
+)
 
 BEFORE, AFTER = 0, 1
 """The two segments of pure work, before and after the admission."""
@@ -71,7 +80,7 @@ class LocalRunner:
     def __init__(
         self,
         *,
-        pool: WorkerPool,
+        pool: WorkerPool[Passage],
         admission: NamedStage | None,
         has_after: bool,
         sink: Sink,
@@ -260,14 +269,23 @@ class _Writer:
                 begin = spans[chunk.source].begin if chunk.source in spans else chunk.begin
                 spans[chunk.source] = Span(begin, chunk.end)
             passages = [passage for chunk in self._chunks for passage in chunk.passages]
+            now = self._clock.now()
             batch = Batch(
                 spans=spans,
-                documents=[document for passage in passages for document in passage.documents],
-                decisions=[decision for passage in passages for decision in passage.decisions],
+                documents=[
+                    Arrived(document.position, document)
+                    for passage in passages
+                    for document in passage.documents
+                ],
+                decisions=[
+                    Decided(decision.position, decision, now)
+                    for passage in passages
+                    for decision in passage.decisions
+                ],
             )
             self._chunks = []
             self._weight_bytes = 0
-            self._added += self._sink.write(batch, self._clock.now())
+            self._added += self._sink.write(batch, now)
         self._last = self._clock.monotonic()
         return self._added
 

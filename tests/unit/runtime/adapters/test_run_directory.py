@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from gristmill.runtime.adapters.run_directory import SCHEMA_VERSION, RunDirectory
+from gristmill.runtime.adapters.run_directory import LOG, SCHEMA_VERSION, RunDirectory
 from gristmill.runtime.model import BadInput
 
 
@@ -39,14 +39,14 @@ def test_a_missing_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     made = RunDirectory.create(str(path))
     about = json.loads((path / "gristmill.json").read_text())
-    assert about == {"schema": SCHEMA_VERSION, "home": os.path.realpath(path)}
+    assert about == {"schema": SCHEMA_VERSION, "home": os.path.realpath(path), "fed_by": "run"}
     assert made.path == str(path)
     assert made.index == str(path / "index")
 
 
 def test_an_empty_directory_is_taken_over(tmp_path: Path) -> None:
     RunDirectory.create(str(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == ["gristmill.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"gristmill.json", "making.lock"}
 
 
 def test_making_again_opens_what_is_there(directory: RunDirectory) -> None:
@@ -198,3 +198,24 @@ def test_a_directory_that_was_moved_or_copied_is_refused(tmp_path: Path) -> None
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="UTF-8"):
         RunDirectory.create(str(tmp_path / "o\udcff"))
+
+
+def test_a_directory_of_runs_is_refused_to_the_log_and_the_other_way_round(tmp_path: Path) -> None:
+    RunDirectory.create(str(tmp_path / "run"))
+    RunDirectory.create(str(tmp_path / "log"), fed_by=LOG)
+    with pytest.raises(BadInput, match="belongs to `gristmill run`"):
+        RunDirectory.create(str(tmp_path / "run"), fed_by=LOG)
+    with pytest.raises(BadInput, match="gristmill feed"):
+        RunDirectory.create(str(tmp_path / "log"))
+
+
+def test_a_directory_from_before_the_log_belongs_to_runs(tmp_path: Path) -> None:
+    about = {"schema": SCHEMA_VERSION, "home": os.path.realpath(tmp_path)}
+    (tmp_path / "gristmill.json").write_text(json.dumps(about))
+    assert RunDirectory.create(str(tmp_path)).fed_by == "run"
+
+
+def test_one_process_admits_at_a_time(tmp_path: Path) -> None:
+    directory = RunDirectory.create(str(tmp_path))
+    with directory.admitting(), pytest.raises(BadInput, match="another worker is admitting"):
+        directory.admitting().__enter__()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gristmill.runtime.engine.passage import pass_through
+from gristmill.runtime.engine.passage import Condemned, pass_through
 from gristmill.runtime.model import (
     Document,
     Drop,
@@ -156,10 +156,19 @@ def test_errors_that_are_not_the_records_fault_are_passed_on() -> None:
 def test_parser_limit_for_the_condemned_stage_which_does_not_run() -> None:
     first, fatal, behind = Toy(), raising(AssertionError("it ran")), Toy()
     stages = [("first", first), ("fatal", fatal), ("behind", behind)]
-    passage = pass_through(stages, DOCUMENT, condemned_at=1)
+    passage = pass_through(stages, DOCUMENT, condemned=Condemned(1))
     assert [(one.stage, one.outcome, one.reason) for one in passage.decisions] == [
         ("first", OutcomeKind.KEEP, None),
         ("fatal", OutcomeKind.DROP, Reason.PARSER_LIMIT),
     ]
     assert passage.documents == []
     assert (first.seen, fatal.seen, behind.seen) == (["d0"], [], [])
+
+
+def test_parser_limit_and_set_aside_for_the_stage_that_crashed_its_process() -> None:
+    fatal, crash = raising(AssertionError("it ran")), "ended 3 worker processes: exit status 3"
+    passage = pass_through([("fatal", fatal)], DOCUMENT, condemned=Condemned(0, crash))
+    (decision,) = passage.decisions
+    assert (decision.outcome, decision.reason) == (OutcomeKind.REJECT, Reason.PARSER_LIMIT)
+    assert decision.evidence.detail == crash
+    assert passage.documents == []

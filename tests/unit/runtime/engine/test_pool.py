@@ -12,14 +12,21 @@ import pytest
 
 from gristmill.runtime.engine.passage import Passage
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers, describe_status
-from gristmill.runtime.model import Fatal, Origin, Position, Reason, Transient
+from gristmill.runtime.model import (
+    Fatal,
+    Origin,
+    OutcomeKind,
+    Position,
+    Reason,
+    Transient,
+)
 from gristmill.runtime.ports import Entry
 
 WORKER = """
 import ctypes, mmap, os, re, sys
 from multiprocessing.connection import Connection
 
-from gristmill.runtime.engine.worker import Limits, Toolbox, serve
+from gristmill.runtime.engine.worker import Entries, Limits, Toolbox, serve
 from gristmill.runtime.model import (
     Document, Drop, FileText, Keep, Kind, RawFile, Reason, Transient,
 )
@@ -27,6 +34,8 @@ from gristmill.runtime.model.document import sha256_hex
 
 
 def read(entry):
+    if entry.content == b"never":
+        os._exit(5)
     if entry.content == b"unread" and entry.fault is None:
         os._exit(4)
     return RawFile(
@@ -72,20 +81,20 @@ class Toy:
 connection = Connection(int(sys.argv[1]))
 marks = mmap.mmap(int(sys.argv[2]), mmap.PAGESIZE)
 assert connection.recv() == "setup"
-toolbox = Toolbox(read, [[("first", Toy()), ("second", Toy())], [("third", Toy())]])
+toolbox = Toolbox(Entries(read), [[("first", Toy()), ("second", Toy())], [("third", Toy())]])
 serve(connection, marks, Limits(cpu_seconds=0.3, memory_bytes=256 << 20), lambda: toolbox)
 """
 
-MakePool = Callable[[int], WorkerPool]
+MakePool = Callable[[int], WorkerPool[Passage]]
 
 
 @pytest.fixture
 def make_pool(tmp_path: Path) -> Iterator[MakePool]:
     script = tmp_path / "toy_worker.py"
     script.write_text(WORKER)
-    pools: list[WorkerPool] = []
+    pools: list[WorkerPool[Passage]] = []
 
-    def make(num_workers: int) -> WorkerPool:
+    def make(num_workers: int) -> WorkerPool[Passage]:
         pools.append(WorkerPool((sys.executable, str(script)), "setup", num_workers))
         return pools[-1]
 
@@ -139,17 +148,30 @@ def test_the_second_segment_takes_the_documents_of_the_first(make_pool: MakePool
     assert [[one.stage for one in passage.decisions] for passage in passages] == [["third"]] * 2
 
 
+DROP, REJECT = OutcomeKind.DROP, OutcomeKind.REJECT
+
+
 @pytest.mark.parametrize(
-    "act",
-    ["loop in python", "loop in c", "abort", "segfault", "allocate", "allocate in c", "exit"],
+    ("act", "outcome", "detail"),
+    [
+        ("loop in python", DROP, ""),
+        ("loop in c", DROP, ""),
+        ("allocate", DROP, "out of memory"),
+        ("abort", REJECT, "ended 3 worker processes: killed by SIGABRT"),
+        ("segfault", REJECT, "ended 3 worker processes: killed by SIGSEGV"),
+        ("allocate in c", REJECT, "ended 3 worker processes: killed by SIGSEGV"),
+        ("exit", REJECT, "ended 3 worker processes: exit status 3"),
+    ],
 )
 def test_parser_limit_for_the_record_that_breaks_its_worker_and_no_other(
-    make_pool: MakePool, act: str
+    make_pool: MakePool, act: str, outcome: OutcomeKind, detail: str
 ) -> None:
     pool = make_pool(1)
     future = pool.submit(0, entries("before", act, "after"))
     assert told(result(future)) == ["before", Reason.PARSER_LIMIT, "after"]
-    assert [one.stage for one in result(future)[1].decisions] == ["first"]
+    (decision,) = result(future)[1].decisions
+    assert (decision.stage, decision.outcome) == ("first", outcome)
+    assert decision.evidence.detail == detail
     assert told(result(pool.submit(0, entries("next")))) == ["next"]
 
 
@@ -163,6 +185,11 @@ def test_parser_limit_for_each_of_several_in_one_chunk(make_pool: MakePool) -> N
 def test_parser_limit_for_a_record_that_cannot_even_be_read(make_pool: MakePool) -> None:
     passages = result(make_pool(1).submit(0, entries("before", "unread", "after")))
     assert told(passages) == ["before", Reason.PARSER_LIMIT, "after"]
+
+
+def test_a_record_that_cannot_even_be_set_aside_is_fatal(make_pool: MakePool) -> None:
+    with pytest.raises(Fatal, match="end at a condemned record: exit status 5"):
+        result(make_pool(1).submit(0, entries("never")))
 
 
 def test_the_cpu_limit_is_per_record_not_per_chunk(make_pool: MakePool) -> None:
@@ -195,7 +222,7 @@ def test_a_worker_killed_from_outside_while_idle_costs_nothing(make_pool: MakePo
     ],
 )
 def test_a_worker_that_cannot_start_is_fatal(command: tuple[str, ...]) -> None:
-    pool = WorkerPool(command, "setup", 1)
+    pool: WorkerPool[Passage] = WorkerPool(command, "setup", 1)
     try:
         with pytest.raises(Fatal, match="a worker process"):
             result(pool.submit(0, entries("x")))

@@ -1,0 +1,80 @@
+"""Telling the world of finished snapshots, on the topic `gristmill.shards-finalized.v1`.
+
+What is told follows from the tables alone. At start the topic says which snapshots were told of;
+those that a stopped worker left untold are told then, in order, each once.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from gristmill.runtime.adapters.iceberg import (
+    POSITIONS,
+    IcebergTables,
+    snapshot_property,
+    vector_of,
+)
+from gristmill.runtime.ports import Message, Writer
+
+TOPIC = "gristmill.shards-finalized.v1"
+_TABLES = ("files", "ledger")
+
+
+class Announcer:
+    """Announces what the tables hold and was not announced; `told` are the topic's own records."""
+
+    def __init__(self, tables: IcebergTables, writer: Writer, told: Iterable[bytes]) -> None:
+        self._tables = tables
+        self._writer = writer
+        self._told = {(one["table"], one["snapshot"]) for one in map(json.loads, told)}
+
+    def __call__(self) -> None:
+        """Announce every snapshot of ours that nobody was told of. Raises Transient."""
+        if self._tables.positions("files") != self._tables.positions("ledger"):
+            return  # a batch is in one table alone: it is finished first
+        for name in _TABLES:
+            table = self._tables.load(name)
+            untold = self._untold(name, table)
+            if untold:
+                self._writer.write([_message(name, one) for one in untold])
+            self._told.update((_full(name), one.snapshot_id) for one in untold)
+
+    def _untold(self, name: str, table: Table) -> list[Snapshot]:
+        """Return snapshots of main that carry positions, oldest first, behind the last one told."""
+        found: list[Snapshot] = []
+        for snapshot in _history(table):
+            if (_full(name), snapshot.snapshot_id) in self._told:
+                break
+            if vector_of(snapshot):
+                found.append(snapshot)
+        return found[::-1]
+
+
+def _history(table: Table) -> Iterator[Snapshot]:
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None
+
+
+def _full(name: str) -> str:
+    return f"gristmill.{name}"
+
+
+def _message(name: str, snapshot: Snapshot) -> Message:
+    content = {
+        "table": _full(name),
+        "snapshot": snapshot.snapshot_id,
+        "files": int(snapshot_property(snapshot, "added-data-files") or 0),
+        "rows": int(snapshot_property(snapshot, "added-records") or 0),
+        "positions": json.loads(snapshot_property(snapshot, POSITIONS) or "{}"),
+    }
+    return Message(
+        topic=TOPIC,
+        key=_full(name).encode(),
+        value=json.dumps(content, separators=(",", ":")).encode(),
+        headers=(("schema", b"gristmill.shards-finalized.v1+json"),),
+    )

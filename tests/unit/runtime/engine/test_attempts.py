@@ -1,0 +1,205 @@
+"""What counts as a death at a record, and what does not."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from gristmill.runtime.adapters.memory_log import Unnoted
+from gristmill.runtime.engine.attempts import Attempts, Mark
+from gristmill.runtime.ports import Committed, Delivery, Partition, Rewound
+
+Mill = Any  # see conftest
+SOURCE = "gristmill.syntax.v1"
+FIRST, SECOND = Partition(SOURCE, 0), Partition(SOURCE, 1)
+
+
+class Life:
+    """One start of a worker that has polled what there is."""
+
+    def __init__(self, mill: Mill, instance: str = "one") -> None:
+        self.log = mill.broker.log(group="gristmill.syntax", instance=instance, topics=[SOURCE])
+        self.attempts = Attempts(self.log, instance)
+        self.deliveries: Sequence[Delivery] = self.log.poll(0).deliveries
+
+    def begin(self) -> "Life":
+        self.attempts.begin(self.deliveries)
+        return self
+
+    def careful(self) -> list[int]:
+        return [one.offset for one in self.deliveries if self.attempts.is_careful(one)]
+
+    def answer(self, count: int) -> None:
+        """Commit the first records of a partition."""
+        last = self.deliveries[count - 1]
+        committed = self.attempts.answered(last.partition, last.offset + 1)
+        assert self.log.transact([], {last.partition: committed})
+        self.attempts.committed(last.partition, committed)
+        self.deliveries = self.deliveries[count:]
+
+
+def note(mill: Mill, partition: Partition = FIRST) -> Mark:
+    return Mark.read(mill.broker.committed("gristmill.syntax")[partition].note)
+
+
+def test_a_start_leaves_its_mark_and_answers_keep_it_until_an_orderly_end(mill: Mill) -> None:
+    mill.feed("a", "b", "c")
+    life = Life(mill).begin()
+    mark = note(mill)
+    assert (mark.deaths, mark.until, mark.instance) == (0, 3, "one")
+    life.answer(1)
+    assert mill.broker.committed("gristmill.syntax")[FIRST] == Committed(1, mark.note())
+    life.attempts.wipe()
+    assert mill.broker.committed("gristmill.syntax")[FIRST] == Committed(1)
+
+
+def test_a_death_behind_answers_counts_and_only_answers_past_it_forgive_it(mill: Mill) -> None:
+    mill.feed("a", "b", "c")
+    first = Life(mill).begin()
+    first.answer(1)
+    second = Life(mill).begin()
+    assert note(mill).deaths == 1
+    second.answer(1)
+    assert note(mill).deaths == 1
+    second.answer(1)
+    assert note(mill).deaths == 0
+
+
+def test_the_third_start_takes_one_by_one_what_was_in_work_and_no_more(mill: Mill) -> None:
+    mill.feed("a", "b")
+    Life(mill).begin()
+    assert Life(mill).begin().careful() == []
+    mill.feed("c")
+    third = Life(mill).begin()
+    assert third.careful() == [0, 1]
+    assert not third.attempts.is_condemned(third.deliveries[0])
+    third.attempts.alone(third.deliveries[0])
+    third.answer(1)
+    third.attempts.alone(third.deliveries[0])
+    third.answer(1)
+    assert mill.broker.committed("gristmill.syntax")[FIRST].offset == 2
+    assert note(mill).deaths == 0
+    assert third.careful() == []
+
+
+def test_condemned_is_who_was_alone_at_the_third_death(mill: Mill) -> None:
+    mill.feed("a", "b", "c")
+    for _ in range(2):
+        Life(mill).begin()
+    third = Life(mill).begin()
+    third.attempts.alone(third.deliveries[0])
+    third.answer(1)
+    third.attempts.alone(third.deliveries[0])
+    fourth = Life(mill).begin()
+    assert fourth.attempts.is_condemned(fourth.deliveries[0])
+    fourth.answer(1)
+    assert fourth.careful() == []  # the culprit is out: what was in work beside it is cleared
+
+
+def test_behind_a_doubt_the_committed_note_says_what_holds(mill: Mill) -> None:
+    """The answer that set the culprit aside took effect, and nobody told: the next is innocent."""
+    mill.feed("a", "b")
+    for _ in range(2):
+        Life(mill).begin()
+    third = Life(mill).begin()
+    third.attempts.alone(third.deliveries[0])
+    fourth = Life(mill).begin()
+    assert fourth.attempts.is_condemned(fourth.deliveries[0])
+    committed = fourth.attempts.answered(FIRST, 1)
+    assert fourth.log.transact([], {FIRST: committed})
+    fourth.attempts.forget_all()
+    left = fourth.deliveries[1:]
+    fourth.attempts.begin(left)
+    assert not fourth.attempts.is_condemned(left[0])
+    assert not fourth.attempts.is_careful(left[0])
+    assert not fourth.attempts.is_condemned(fourth.deliveries[0])
+
+
+def test_who_was_not_in_work_at_the_third_death_is_not_condemned(mill: Mill) -> None:
+    mill.feed("a", "b")
+    for _ in range(6):  # the third and later die before they take anything alone
+        life = Life(mill).begin()
+    assert life.careful() == [0, 1]
+    assert not life.attempts.is_condemned(life.deliveries[0])
+
+
+def test_a_record_that_comes_again_in_one_life_has_not_died(mill: Mill) -> None:
+    mill.feed("a")
+    for _ in range(2):
+        Life(mill).begin()
+    life = Life(mill).begin()
+    for _ in range(5):
+        life.attempts.alone(life.deliveries[0])
+        assert not life.attempts.is_condemned(life.deliveries[0])
+        life.log.rewind()
+        life.deliveries = life.log.poll(0).deliveries
+        life.begin()
+
+
+def test_another_members_mark_tells_of_a_rebalance_and_of_no_death(mill: Mill) -> None:
+    mill.feed("a")
+    for _ in range(5):
+        for name in ("one", "two"):
+            life = Life(mill, name)
+            assert life.begin().careful() == []
+            mill.broker.expire("gristmill.syntax", name)
+    assert note(mill).deaths == 0
+
+
+def test_a_partition_that_comes_back_has_not_died(mill: Mill) -> None:
+    mill.feed("a")
+    life = Life(mill).begin()
+    for _ in range(5):
+        mill.broker.expire("gristmill.syntax", "one")
+        again = life.log.poll(0)
+        life.attempts.forget(again.lost)
+        life.deliveries = again.deliveries
+        assert life.begin().careful() == []
+    assert note(mill).deaths == 0
+
+
+def test_a_planned_end_is_no_death_and_forgives_none(mill: Mill) -> None:
+    mill.feed("a")
+    for _ in range(5):
+        Life(mill).begin().attempts.wipe()
+    assert note(mill) == Mark()
+    Life(mill).begin()
+    for _ in range(5):
+        Life(mill).begin().attempts.wipe()
+    assert note(mill).deaths == 1
+
+
+def test_each_partition_has_its_own_mark(wide_mill: Mill) -> None:
+    wide_mill.feed("a", "b")
+    for _ in range(2):
+        Life(wide_mill).begin()
+    wide_mill.feed("c", partition=1)
+    life = Life(wide_mill).begin()
+    assert [one.partition for one in life.deliveries if life.attempts.is_careful(one)] == [
+        FIRST,
+        FIRST,
+    ]
+    assert note(wide_mill, SECOND).deaths == 0
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_mark_that_may_not_have_been_left_is_not_counted_twice(mill: Mill, applied: bool) -> None:
+    mill.feed("a")
+    mill.broker.script("one", [Unnoted(applied)] * 4)
+    life = Life(mill)
+    for _ in range(5):
+        with suppress(Rewound):
+            life.begin()
+        life.deliveries = life.log.poll(0).deliveries or life.deliveries
+    assert note(mill).deaths == 0
+
+
+@pytest.mark.parametrize("text", ["", "hello", "1;2", "1;2;3", "a;2;one;s", "1;-2;one;s", "²;1;;"])
+def test_a_note_that_is_none_of_ours_says_nothing(text: str) -> None:
+    assert Mark.read(text) == Mark()
+
+
+@pytest.mark.parametrize("mark", [Mark(), Mark(2, 7), Mark(0, 7, "one-0", "abc"), Mark(3, 1, "x")])
+def test_a_mark_reads_as_it_was_written(mark: Mark) -> None:
+    assert Mark.read(mark.note()) == mark
