@@ -10,7 +10,7 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test lint fmt proto docs lock check corpus bench bench-dedup clean
+.PHONY: help setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,8 +36,27 @@ setup: $(VENV)/.dev  ## make .venv with gristmill, the checks and the tests
 demo: $(VENV)/.core  ## curate real code found on this machine; the first thing to try
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/.dev  ## run the whole test suite
+# Needs Java and Maven: root on Debian gets them here, anybody else is told what to install.
+kafka: | $(BIN)/python  ## fetch Apache Kafka's jars
+	@if ! { command -v java && command -v mvn; } >/dev/null && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then \
+	  echo "installing Java and Maven ..." >&2; export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get -qq update && apt-get -qq install --no-install-recommends openjdk-17-jre-headless maven; } </dev/null >&2 || true; fi
+	@$(BIN)/python deploy/local/kafka_broker.py --fetch
+
+up: $(VENV)/.core $(if $(KAFKA_BOOTSTRAP),,kafka)  ## start Kafka and a worker for every stage on this machine
+	@$(BIN)/python deploy/local/mill.py up $(if $(PARTITIONS),--partitions $(PARTITIONS))
+
+down: | $(BIN)/python  ## stop them in order; log, index, tables and blobs stay
+	@$(BIN)/python deploy/local/mill.py down
+
+reset: | $(BIN)/python  ## stop them and remove log, index, tables and blobs together
+	@$(BIN)/python deploy/local/mill.py reset
+
+test: $(VENV)/.dev kafka  ## run the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-faults: $(VENV)/.dev kafka  ## every fault of the suite with many documents: an hour
+	$(BIN)/python -m pytest tests/faults -m faults_full $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy, layers, protos, spelling, generated files up to date
 	$(BIN)/ruff format --check .
@@ -76,6 +95,9 @@ bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per s
 
 bench-dedup: $(VENV)/.core corpus  ## dedup beside rensa and datasketch; the index with a million documents
 	@$(BIN)/python benchmarks/dedup_bench.py $(CORPUS) --out build/bench/dedup $(ARGS)
+
+bench-kafka: $(VENV)/.core corpus kafka  ## the mill over Kafka beside the local run: the same documents, the ratio
+	@$(BIN)/python benchmarks/kafka_bench.py $(CORPUS) --out build/bench/kafka $(ARGS)
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

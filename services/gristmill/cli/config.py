@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
 from rich.markup import escape
 
 from gristmill.cli.console import OUT, print_json
@@ -28,7 +29,7 @@ def show(
 
     Example: GRISTMILL_INGESTION_MAX_FILE_BYTES=2000000 gristmill config show
     """
-    from gristmill.cli.local import settings_sections
+    from gristmill.cli.sections import settings_sections
     from gristmill.runtime.adapters.plugins import load_plugins
     from gristmill.runtime.adapters.settings import load_settings
 
@@ -36,7 +37,8 @@ def show(
     if as_json:
         sections: dict[str, dict[str, Any]] = {name: {} for name in settings.sections}
         for one in settings.listed:
-            sections[one.section][one.name] = {"value": one.value, "origin": one.origin}
+            value = str(one.value) if isinstance(one.value, SecretStr) else one.value
+            sections[one.section][one.name] = {"value": value, "origin": one.origin}
         print_json(sections)
         return
     section = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gristmill.cli.console import ERR
+from gristmill.cli.mill import DIRECTORY
 
 if TYPE_CHECKING:
     from gristmill.runtime.adapters.iceberg import IcebergTables
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 
 _BATCH = 10_000
+_WRITTEN = "tables"
 
 Signed = tuple[bytes, int, str]
 """Signature, number of shingles and domain of a document."""
@@ -31,22 +33,51 @@ def _group() -> None:
 @app.command("rebuild")
 def rebuild(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="The output of a run.")],
+    mill: Annotated[
+        str, typer.Option("--mill", metavar="DIR", help="Where `make up` left its state.")
+    ] = DIRECTORY,
 ) -> None:
     """Make the dedup index anew from the tables; the old one is set aside as DIR/index.old.
+
+    A directory behind Kafka must have taken in all that Kafka holds for it: the shards worker runs
+    and the dedup worker does not. Kafka is the one of `make up`, or GRISTMILL_KAFKA_BOOTSTRAP's.
 
     Example: gristmill dedup rebuild corpus
     """
     from gristmill.cli.reading import open_tables
     from gristmill.runtime.adapters.iceberg_recovery import recover
-    from gristmill.runtime.adapters.run_directory import RunDirectory
+    from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
 
     where = RunDirectory(directory)
-    with where.writing():
-        tables = open_tables(directory)
-        if where.unfinished:
-            recover(tables)
-        num_documents = _rebuild(where.index, tables)
+    if where.fed_by == LOG:
+        with where.admitting():
+            tables = open_tables(directory)
+            _require_taken(directory, tables, mill)
+            num_documents = _rebuild(where.index, tables, written_only=True)
+    else:
+        with where.writing(), where.admitting():
+            tables = open_tables(directory)
+            if where.unfinished:
+                recover(tables)
+            num_documents = _rebuild(where.index, tables, written_only=False)
     ERR.print(f"the index of {directory} holds {num_documents:,} documents")
+
+
+def _require_taken(directory: str, tables: "IcebergTables", mill: str) -> None:
+    """Raise BadInput unless the tables hold all that is meant for them: it would be kept twice."""
+    from gristmill.cli.mill import find_mill, mill_settings
+    from gristmill.cli.taken import require_taken
+    from gristmill.runtime.engine.envelope import LEDGER_TOPIC, topic_of
+    from gristmill.runtime.model import BadInput, Transient
+
+    kafka = mill_settings(find_mill(mill)).sections["kafka"]
+    try:
+        require_taken(kafka, tables, topic_of("shards"), LEDGER_TOPIC)
+    except Transient as error:
+        raise BadInput(
+            f"{error}: an index made now would let in twice what {directory} is about to take in; "
+            "start Kafka and the shards worker (`make up`) and try again when it has written"
+        ) from error
 
 
 @app.command("audit")
@@ -81,8 +112,13 @@ def audit(
         print_audit(done, found)
 
 
-def _rebuild(path: str, tables: "IcebergTables") -> int:
-    """Write the claims of everything kept to a fresh index, then put it in the old one's place."""
+def _rebuild(path: str, tables: "IcebergTables", *, written_only: bool) -> int:
+    """Write the claims of everything kept to a fresh index, then put it in the old one's place.
+
+    With `written_only`, what was kept and is in no table claims nothing: it may be fed again. What
+    is in one claims from no position of the log: it was delivered once and for all, and is no
+    replay if the log is read once more.
+    """
     from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 
     fresh, old = f"{path}.new", f"{path}.old"
@@ -92,6 +128,9 @@ def _rebuild(path: str, tables: "IcebergTables") -> int:
     try:
         kept = _kept(tables)
         signed = _signed(tables)
+        if written_only:
+            written = {"position_source": _WRITTEN, "position_offset": 0}
+            kept = [{**row, **written} for row in kept if row["document_id"] in signed]
         signed |= _signed_again(os.path.dirname(path), kept, signed)
         for begin in range(0, len(kept), _BATCH):
             index.restore([_fingerprint(row, signed) for row in kept[begin : begin + _BATCH]])

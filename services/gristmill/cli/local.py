@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gristmill.cli.reading import count_documents, scan
+from gristmill.cli.sections import LIMITS_SECTION, RUN_SECTION, settings_sections
 from gristmill.cli.worker import COMMAND, WorkerSetup
 from gristmill.ingestion.settings import IngestionSettings
 from gristmill.runtime.adapters.archives import ArchiveLimits
@@ -26,17 +27,15 @@ from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.adapters.settings import Settings, load_settings
+from gristmill.runtime.engine.passage import Passage
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.runner import LocalRunner, RunnerSettings, RunReport
-from gristmill.runtime.engine.worker import Limits
 from gristmill.runtime.model import PAPER_ROUTES, ROUTES, BadInput, Fatal, Kind, route_with
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.model.routes import Route
 from gristmill.runtime.ports import Progress, StagePlugin
 from gristmill.shards.writer import TableWriter
 
-RUN_SECTION = "run"
-LIMITS_SECTION = "limits"
 SINK = "shards"
 
 
@@ -77,28 +76,27 @@ class Plan:
         return self.route[:at], self.route[at : at + 1], self.route[at + 1 :]
 
 
-def settings_sections(plugins: Mapping[str, StagePlugin]) -> dict[str, type]:
-    """Return every section of the configuration: the runner's and one for each stage."""
-    stages = {name: plugin.settings for name, plugin in plugins.items()}
-    return {RUN_SECTION: RunnerSettings, LIMITS_SECTION: Limits, **stages}
-
-
 def plan_run(request: RunRequest) -> Plan:
     """Check the request, load settings, list the sources. Nothing is written."""
     plugins = load_plugins()
     settings = load_settings(settings_sections(plugins), request.config)
-    routes = PAPER_ROUTES if request.paper_route else ROUTES
-    route = _with_users_stages(routes[Kind.FILE], plugins.values())
-    route = tuple(name for name in route if name in plugins)
+    route = route_of_files(plugins, paper=request.paper_route)
     rules = [_rules(name, plugins[name], settings) for name in route]
     rules.append(f"limits.{fingerprint(settings.sections[LIMITS_SECTION])}")
-    limits = _archive_limits(settings.sections["ingestion"])
+    limits = archive_limits(settings.sections["ingestion"])
     listed = [
         LocalSource(argument, selection=request.selection, limits=limits, rules=rules)
         for argument in request.sources
     ]
     sources = {source.listing.source: source for source in listed}  # named twice is read once
     return Plan(route, plugins, settings, list(sources.values()))
+
+
+def route_of_files(plugins: Mapping[str, StagePlugin], *, paper: bool) -> Route:
+    """Return the stages that a file passes, of those that are installed, before the shards."""
+    routes = PAPER_ROUTES if paper else ROUTES
+    route = _with_users_stages(routes[Kind.FILE], plugins.values())
+    return tuple(name for name in route if name in plugins)
 
 
 def _with_users_stages(route: Route, plugins: Iterable[StagePlugin]) -> Route:
@@ -118,7 +116,8 @@ def _with_users_stages(route: Route, plugins: Iterable[StagePlugin]) -> Route:
     return route
 
 
-def _archive_limits(settings: IngestionSettings) -> ArchiveLimits:
+def archive_limits(settings: IngestionSettings) -> ArchiveLimits:
+    """Return what an archive may unpack to."""
     return ArchiveLimits(
         max_member_bytes=settings.max_file_bytes,
         max_ratio=settings.archive_max_ratio,
@@ -236,7 +235,9 @@ def _run(
         index = open_index(
             directory, tables, plan.sources, plan.settings.sections["dedup"].threshold
         )
-        pool = WorkerPool(COMMAND, _worker_setup(plan), _num_workers(request, plan.run_settings))
+        pool: WorkerPool[Passage] = WorkerPool(
+            COMMAND, _worker_setup(plan), _num_workers(request, plan.run_settings)
+        )
         try:
             runner = _runner(plan, pool, index, tables, progress)
             attach(runner)
@@ -248,7 +249,11 @@ def _run(
 
 
 def _runner(
-    plan: Plan, pool: WorkerPool, index: LmdbIndex, tables: IcebergTables, progress: Progress
+    plan: Plan,
+    pool: WorkerPool[Passage],
+    index: LmdbIndex,
+    tables: IcebergTables,
+    progress: Progress,
 ) -> LocalRunner:
     _, stateful, after = plan.segments()
     admission = None

@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from gristmill import __version__
-from gristmill.cli import config, dedup, diff, measure, plan, run, tables, upgrade, why
+from gristmill.cli import (
+    config,
+    dead,
+    dedup,
+    diff,
+    feed,
+    measure,
+    plan,
+    run,
+    serve,
+    status,
+    tables,
+    topics,
+    upgrade,
+    why,
+)
 from gristmill.runtime.model import GristmillError
 
 app = typer.Typer(
@@ -25,6 +40,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run.command)
+app.command("serve")(serve.command)
+app.command("feed")(feed.command)
+app.command("status")(status.command)
 app.command("why")(why.command)
 app.command("tables")(tables.command)
 app.command("diff")(diff.command)
@@ -33,6 +51,8 @@ app.add_typer(config.app, name="config")
 app.add_typer(measure.app, name="measure")
 app.add_typer(dedup.app, name="dedup")
 app.add_typer(plan.app, name="plan")
+app.add_typer(dead.app, name="dead")
+app.add_typer(topics.app, name="topics")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,7 +1,7 @@
 """Reading again what a run had read: a dropped document's text is in no table, only in its source.
 
-The listing of the run says where it stood. What comes back is the text of the very bytes that were
-judged, or nothing.
+The listing of the run says where it stood, behind a log the position does. What comes back is the
+text of the very bytes that were judged, or nothing.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -11,8 +11,9 @@ from types import MappingProxyType
 from gristmill.ingestion.decode import decode
 from gristmill.runtime.adapters.files import reader
 from gristmill.runtime.adapters.listing import LocalSource
-from gristmill.runtime.adapters.run_directory import RunDirectory
-from gristmill.runtime.model import BadInput, Position, RawFile, Reason
+from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
+from gristmill.runtime.model import BadInput, Position, Reason
+from gristmill.runtime.model.document import sha256_hex
 from gristmill.runtime.ports.source import MEMBER_BITS
 
 _NONE_KNOWN: Mapping[int, str] = MappingProxyType({})
@@ -45,6 +46,9 @@ class Originals:
         alone. Those that `text` has None for are left out. Each archive is opened once and read as
         far as its last one.
         """
+        if self._directory.fed_by == LOG:
+            yield from self._crawled(source_id, offsets, hashes)
+            return
         source = self._source(source_id)
         if source is None:
             return
@@ -57,11 +61,22 @@ class Originals:
             for entry in source.entries(item << MEMBER_BITS):
                 offset = entry.position.offset
                 if offset in wanted:
-                    text = _text(read(entry), hashes.get(offset))
+                    raw = read(entry)
+                    text = _text(raw.content, raw.content_sha256, hashes.get(offset))
                     if text is not None:
                         yield offset, text
                 if offset >= last:
                     break
+
+    def _crawled(
+        self, source_id: str, offsets: Collection[int], hashes: Mapping[int, str]
+    ) -> Iterator[tuple[int, bytes]]:
+        from gristmill.cli.crawled import crawled_contents  # a run needs no Kafka
+
+        for offset, content in crawled_contents(self._directory.path, source_id, offsets):
+            text = _text(content, sha256_hex(content), hashes.get(offset))
+            if text is not None:
+                yield offset, text
 
     def _source(self, source_id: str) -> LocalSource | None:
         if self._opened[0] != source_id:
@@ -75,8 +90,8 @@ class Originals:
         return self._opened[1]
 
 
-def _text(raw: RawFile, content_sha256: str | None) -> bytes | None:
-    if raw.content is None or content_sha256 not in {None, raw.content_sha256}:
+def _text(content: bytes | None, content_sha256: str, expected: str | None) -> bytes | None:
+    if content is None or expected not in {None, content_sha256}:
         return None
-    text = decode(raw.content)
+    text = decode(content)
     return None if isinstance(text, Reason) else text.content.encode()

@@ -88,7 +88,7 @@ def summarize(
     """Count the ledger, of the given deliveries or of all; `route` orders the stages."""
     columns = ["stage", "outcome", "reason", "language", "path", "size_bytes", *_POSITION]
     where = one_of("position_source", sources) if sources is not None else None
-    ledger = scan(tables, "ledger", columns, where)
+    ledger = _without_superseded(scan(tables, "ledger", [*columns, "decided_at"], where))
     stages = _stages(ledger, route)
     first = ledger.filter(pc.equal(ledger["stage"], route[0]))
     dropped: dict[str, int] = {}
@@ -104,6 +104,27 @@ def summarize(
         languages=_languages(ledger, last=route[-1]),
         stages=stages,
     )
+
+
+def _without_superseded(ledger: pa.Table) -> pa.Table:
+    """Return the ledger without the decisions on dead letters that were replayed since.
+
+    The same stage decided about the same delivery once more, later.
+    """
+    set_aside = pc.is_in(ledger["outcome"], pa.array(["reject", "dead"]))
+    offsets = ledger.filter(set_aside)["position_offset"]
+    if not len(offsets):
+        return ledger
+    keys = ["stage", *_POSITION]
+    again = ledger.filter(pc.is_in(ledger["position_offset"], pc.unique(offsets)))
+    last = {
+        tuple(row[key] for key in keys): row["decided_at_max"]
+        for row in again.group_by(keys).aggregate([("decided_at", "max")]).to_pylist()
+    }
+    names = [*keys, "decided_at"]
+    rows = zip(set_aside.to_pylist(), *(ledger[n].to_pylist() for n in names), strict=True)
+    stays = [not is_dead or at == last[tuple(key)] for is_dead, *key, at in rows]
+    return ledger.filter(pa.array(stays))
 
 
 def count_documents(tables: IcebergTables, first_stage: str, sources: Iterable[str]) -> int:

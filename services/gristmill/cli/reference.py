@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-from gristmill.cli.local import settings_sections
+from gristmill.cli.sections import settings_sections
 from gristmill.runtime.adapters.iceberg_schemas import TABLES
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.adapters.settings import load_settings
@@ -38,8 +38,10 @@ def _configuration() -> Iterator[str]:
     yield "# Configuration\n"
     yield "Settings come from defaults, then a TOML file (`--config FILE`), then the environment."
     yield "An unknown name is an error; `gristmill config show` prints what is in force.\n"
-    yield "The settings of `[run]` pace a run and change nothing that it keeps. All others are part"
-    yield "of a source's identity: change one, and the next run judges every file anew.\n"
+    yield "`[run]` paces a run on one machine, `[stream]` and `[serve]` the workers over Kafka;"
+    yield "`[kafka]` and `[blobs]` say where things are. None of them changes what is kept. All"
+    yield "others are part of the identity of a run's source: change one, and the next run judges"
+    yield "every file anew.\n"
     plugins = {name: plugin for name, plugin in load_plugins().items() if name in _OWN_STAGES}
     settings = load_settings(settings_sections(plugins), environment={})
     for section in settings.sections:
@@ -51,7 +53,8 @@ def _configuration() -> Iterator[str]:
         yield "| setting | default | environment variable | meaning |"
         yield "| --- | --- | --- | --- |"
         for one in listed:
-            yield f"| `{one.name}` | `{one.default}` | `{one.variable}` | {one.explanation} |"
+            default = f"`{one.default}`" if str(one.default) else "empty"
+            yield f"| `{one.name}` | {default} | `{one.variable}` | {one.explanation} |"
         yield ""
 
 

@@ -169,8 +169,11 @@ def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
         groups.setdefault((row["position_source"], row["position_offset"], row["path"]), []).append(
             row
         )
-    # A delivery's rows are written in one commit, in the order of its route, and read back so.
-    ordered = [_Delivery(group) for group in groups.values()]
+    # A run writes a delivery's rows in one commit, with one time, in the order of its route, and
+    # they are read back so. Behind a log each stage has a time and perhaps a commit of its own.
+    ordered = [
+        _Delivery(sorted(group, key=lambda row: row["decided_at"])) for group in groups.values()
+    ]
     return sorted(
         ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"])
     )

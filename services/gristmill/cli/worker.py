@@ -1,18 +1,25 @@
-"""The worker process of a local run: `python -m gristmill.cli.worker CONNECTION MARKS`."""
+"""The worker process of a run or of a streaming stage: `python -m gristmill.cli.worker …`."""
 
 import mmap
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from gristmill.runtime.adapters.blobs import BlobSettings, blob_reference, open_blob_store
 from gristmill.runtime.adapters.files import reader
 from gristmill.runtime.adapters.plugins import load_plugins
-from gristmill.runtime.engine.worker import Limits, Toolbox, serve
+from gristmill.runtime.engine.envelope import Envelope
+from gristmill.runtime.engine.passage import NamedStage
+from gristmill.runtime.engine.worker import Deliveries, Entries, Limits, Toolbox, serve
+from gristmill.runtime.model import Kind
 
 COMMAND = (sys.executable, "-P", "-m", "gristmill.cli.worker")
 """-P: a file in the working directory must not pass for one of our modules."""
+_NICE = 5
+"""Whoever keeps the group and commits goes before whoever parses: readers wait for commits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +31,56 @@ class WorkerSetup:
     max_file_bytes: int
     limits: Limits
 
+    def build(self) -> Toolbox:
+        """Return what the worker works with."""
+        segments = [_stages(names, self.settings) for names in self.segments]
+        return Toolbox(Entries(reader(self.max_file_bytes)), segments)
 
-def _build(setup: WorkerSetup) -> Toolbox:
-    plugins = load_plugins(setup.settings)  # dedup's compiler has no business here
 
-    def stage(name: str) -> Any:  # noqa: ANN401  # a Stage; mypy cannot see through the plugin
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSetup:
+    """What a worker of a streaming stage is told: the stage, and where its records go on."""
+
+    stage: str
+    settings: Any  # the stage's own settings class
+    source: str
+    next_topics: Mapping[Kind, str]
+    blobs: BlobSettings
+    limits: Limits
+
+    def build(self) -> Toolbox:
+        """Return what the worker works with."""
+        os.nice(_NICE)
+        stages = _stages([self.stage], {self.stage: self.settings})
+        return Toolbox(Deliveries(self.envelope(), stages[0][1].version), [stages])
+
+    def envelope(self) -> Envelope:
+        """Return what opens and closes the records of the stage."""
+        return Envelope(
+            stage=self.stage,
+            source=self.source,
+            next_topics=self.next_topics,
+            blobs=open_blob_store(self.blobs),
+            new_blob=blob_reference,
+        )
+
+
+def _stages(names: Sequence[str], settings: Mapping[str, Any]) -> list[NamedStage]:
+    plugins = load_plugins(names)  # dedup's compiler has no business here
+    stages = []
+    for name in names:
         build = plugins[name].build
         assert build is not None, "stateful stages never run in a worker"
-        return build(setup.settings[name])
-
-    segments = [[(name, stage(name)) for name in names] for names in setup.segments]
-    return Toolbox(reader(setup.max_file_bytes), segments)
+        stages.append((name, build(settings[name])))
+    return stages
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve the parent that started this process."""
     connection = Connection(int(arguments[0]))
     marks = mmap.mmap(int(arguments[1]), mmap.PAGESIZE)
-    setup: WorkerSetup = connection.recv()
-    serve(connection, marks, setup.limits, lambda: _build(setup))
+    setup: WorkerSetup | StreamSetup = connection.recv()
+    serve(connection, marks, setup.limits, setup.build)
 
 
 if __name__ == "__main__":

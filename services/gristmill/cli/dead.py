@@ -1,0 +1,179 @@
+"""`gristmill dead`: what workers set aside, looked at and sent in again."""
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from gristmill.cli.console import ERR, OUT, human_bytes, print_json, safe
+from gristmill.cli.mill import DIRECTORY
+
+if TYPE_CHECKING:
+    from gristmill.runtime.adapters.kafka_settings import KafkaSettings
+    from gristmill.runtime.ports import Delivery
+
+app = typer.Typer(
+    help="Look at dead letters and send them in again.\n\nExample: gristmill dead list",
+    no_args_is_help=True,
+)
+_SHOWN_BYTES = 2000
+
+Mill = Annotated[str, typer.Option("--mill", metavar="DIR", help="Where `make up` left its state.")]
+Stage = Annotated[str | None, typer.Option(metavar="STAGE", help="Only what this stage set aside.")]
+Why = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only for this reason.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Look at dead letters and send them in again."""
+
+
+@app.command("list")
+def list_letters(
+    stage: Stage = None,
+    reason: Why = None,
+    mill: Mill = DIRECTORY,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """List the letters that nobody has replayed.
+
+    Example: gristmill dead list --stage syntax
+    """
+    count = 0
+    for letter in _pending(_kafka(mill)):
+        about = _about(letter)
+        if not _is_meant(about, stage, reason):
+            continue
+        count += 1
+        if as_json:
+            print_json(about)
+        else:
+            OUT.print(
+                f"[bold]{about['letter']:<8}[/bold] {escape(about['stage']):<10} "
+                f"[red]{escape(about['reason']):<16}[/red] {human_bytes(about['bytes']):>9}  "
+                f"[dim]{escape(about['topic'])}/{about['partition']}/{about['offset']} "
+                f"attempt {about['attempt']}[/dim]  {escape(safe(about['detail'], 120))}"
+            )
+    if not as_json:
+        ERR.print(f"{count:,} dead letters")
+
+
+@app.command("show")
+def show(
+    letter: Annotated[str, typer.Argument(metavar="LETTER", help="As `list` names it, 0:17.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Write the record's own bytes.")] = False,
+    mill: Mill = DIRECTORY,
+) -> None:
+    """Show one letter: where it was, why it was set aside, and the beginning of its bytes.
+
+    Example: gristmill dead show 0:17
+    """
+    from gristmill.runtime.model import BadInput
+
+    for one in _pending(_kafka(mill)):
+        about = _about(one)
+        if about["letter"] != letter:
+            continue
+        if raw:
+            sys.stdout.buffer.write(one.value)
+            return
+        for name, value in about.items():
+            OUT.print(f"[bold]{name:<10}[/bold] {escape(safe(str(value)))}")
+        OUT.print(escape(safe(repr(one.value[:_SHOWN_BYTES]), 2 * _SHOWN_BYTES)))
+        return
+    raise BadInput(f"there is no dead letter {letter}; `gristmill dead list` names them")
+
+
+@app.command("replay")
+def replay(
+    stage: Stage = None,
+    reason: Why = None,
+    mill: Mill = DIRECTORY,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Send letters in again, to the topic that they came from, under their first position.
+
+    A letter is taken out in the same transaction that sends it in. Those not meant stay, behind
+    the others.
+
+    Example: gristmill dead replay --stage syntax
+    """
+    replayed, kept = _replay(_kafka(mill), stage, reason)
+    if as_json:
+        print_json({"replayed": replayed, "left": kept})
+    else:
+        ERR.print(f"{replayed:,} dead letters sent in again, {kept:,} left")
+
+
+def _kafka(mill: str) -> "KafkaSettings":
+    from gristmill.cli.mill import find_mill, mill_settings
+
+    settings: KafkaSettings = mill_settings(find_mill(mill)).sections["kafka"]
+    return settings
+
+
+def _pending(kafka: "KafkaSettings") -> "Iterator[Delivery]":
+    from gristmill.runtime.adapters.kafka_admin import group_offsets
+    from gristmill.runtime.adapters.kafka_scan import scan_topic
+    from gristmill.runtime.engine.envelope import DEAD_TOPIC, group_of
+
+    return scan_topic(kafka, DEAD_TOPIC, group_offsets(kafka, group_of("dead"), DEAD_TOPIC))
+
+
+def _about(letter: "Delivery") -> dict[str, Any]:
+    headers = {name: value.decode("utf-8", "replace") for name, value in letter.headers}
+    return {
+        "letter": f"{letter.partition.number}:{letter.offset}",
+        "stage": headers.get("dead-stage", ""),
+        "reason": headers.get("dead-reason", ""),
+        "detail": headers.get("dead-detail", ""),
+        "topic": headers.get("dead-topic", ""),
+        "partition": headers.get("dead-partition", ""),
+        "offset": headers.get("dead-offset", ""),
+        "version": headers.get("dead-version", ""),
+        "at": headers.get("dead-at", ""),
+        "attempt": headers.get("attempt", "1"),
+        "kind": headers.get("kind", ""),
+        "key": letter.key.decode("utf-8", "replace"),
+        "bytes": len(letter.value),
+    }
+
+
+def _is_meant(about: dict[str, Any], stage: str | None, reason: str | None) -> bool:
+    return stage in {None, about["stage"]} and reason in {None, about["reason"]}
+
+
+def _replay(kafka: "KafkaSettings", stage: str | None, reason: str | None) -> tuple[int, int]:
+    from gristmill.runtime.adapters.clock import SystemClock
+    from gristmill.runtime.adapters.json_log import JsonLog
+    from gristmill.runtime.adapters.kafka_admin import skip_lost, topic_sources
+    from gristmill.runtime.adapters.kafka_log import KafkaLog
+    from gristmill.runtime.engine.envelope import DEAD_TOPIC, group_of
+    from gristmill.runtime.engine.replay import replay_letters
+
+    # Letters that retention took before anybody replayed are gone: reading begins behind them.
+    skip_lost(kafka, {group_of("dead"): [DEAD_TOPIC]})
+    wanted = {one.partition: one.offset for one in _pending(kafka)}  # the last of each partition
+    if not wanted:
+        return 0, 0
+    events = JsonLog("dead")
+    log = KafkaLog(
+        kafka,
+        group=group_of("dead"),
+        instance=f"{group_of('dead')}-0",
+        topics=[DEAD_TOPIC],
+        log=events,
+        clock=SystemClock(),
+    )
+    try:
+        return replay_letters(
+            log,
+            wanted,
+            lambda letter: _is_meant(_about(letter), stage, reason),
+            cache(lambda topic: topic_sources(kafka, [topic])[topic]),
+        )
+    finally:
+        log.close()

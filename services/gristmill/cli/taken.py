@@ -1,0 +1,26 @@
+"""Whether the tables have taken in what the log holds for them: by their own positions."""
+
+from gristmill.runtime.adapters.iceberg import IcebergTables
+from gristmill.runtime.adapters.kafka_admin import topic_sources
+from gristmill.runtime.adapters.kafka_scan import scan_topic
+from gristmill.runtime.adapters.kafka_settings import KafkaSettings
+from gristmill.runtime.model import Transient
+from gristmill.runtime.ports import Partition
+from gristmill.shards.writer import TableWriter
+
+
+def require_taken(kafka: KafkaSettings, tables: IcebergTables, *topics: str) -> None:
+    """Raise Transient while a topic holds a committed record that the tables have not taken in.
+
+    The offsets of the group are no measure: new tables begin anew, whatever the group had read.
+    """
+    positions = TableWriter(tables).positions()
+    for topic, source in topic_sources(kafka, topics).items():
+        prefix = f"{source}/"
+        stands = {
+            Partition(topic, int(name.removeprefix(prefix))): offset
+            for name, offset in positions.items()
+            if name.startswith(prefix)
+        }
+        if any(True for _ in scan_topic(kafka, topic, stands)):
+            raise Transient(f"the tables have not yet taken in all of {topic}")
