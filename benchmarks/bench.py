@@ -28,7 +28,7 @@ from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.model import Decision, Document, FileText, Keep, RawFile
 from gristmill.runtime.model.decision import decision_on
 from gristmill.runtime.model.languages import language_of_path
-from gristmill.runtime.ports import Batch, Entry, ReadEntry, Span
+from gristmill.runtime.ports import Arrived, Batch, Decided, Entry, ReadEntry, Span
 from gristmill.shards.writer import TableWriter
 from gristmill.syntax.parse import parser_for
 
@@ -160,8 +160,13 @@ class _Part:
 
 def _write(meter: Meter, writer: TableWriter, part: _Part) -> None:
     spans = {part.plan.sources[0].listing.source: Span(part.begin, part.end)}
-    batch = Batch(spans=spans, documents=part.documents, decisions=part.decisions)
-    meter.run("shards", lambda: writer.write(batch, SystemClock().now()))
+    now = SystemClock().now()
+    batch = Batch(
+        spans=spans,
+        documents=[Arrived(one.position, one) for one in part.documents],
+        decisions=[Decided(one.position, one, now) for one in part.decisions],
+    )
+    meter.run("shards", lambda: writer.write(batch, now))
     meter.count("shards", part.documents)
 
 

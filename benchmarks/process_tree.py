@@ -28,7 +28,7 @@ def run_measured(command: Sequence[str]) -> TreeUsage:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(map(_proportional_bytes, tree_of(process.pid))))
+        peak = max(peak, sum(map(proportional_bytes, tree_of(process.pid))))
         time.sleep(_SAMPLE_SECONDS)
     assert process.stdout is not None, "it was asked for"
     output = process.stdout.read()
@@ -55,7 +55,8 @@ def tree_of(pid: int) -> list[int]:
     return found
 
 
-def _proportional_bytes(pid: int) -> int:
+def proportional_bytes(pid: int) -> int:
+    """Return the memory of a process, what it shares counted in parts; 0 when it is gone."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as stream:
             for line in stream:
