@@ -8,6 +8,7 @@ import typer
 
 from gristmill.cli.console import ERR, human_bytes, print_json
 from gristmill.cli.mill import DIRECTORY
+from gristmill.cli.selecting import Archives, Exclude, Include
 
 if TYPE_CHECKING:
     from gristmill.runtime.model import RawFile
@@ -21,19 +22,12 @@ _RETRY_SECONDS = (1, 2, 5, 10)
 
 def command(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="What to read.")],
-    include: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Only paths like this (as in a .gitignore)."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="No paths like this.")
-    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after N items in all.")
     ] = None,
-    archives: Annotated[
-        bool, typer.Option("--archives/--no-archives", help="Open archives found in directories.")
-    ] = True,
+    archives: Archives = True,
     mill: Annotated[
         str, typer.Option(metavar="DIR", help="Where `make up` left its state.")
     ] = DIRECTORY,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gristmill.cli.console import ERR, print_json
+from gristmill.cli.selecting import Archives, Exclude, Include
 
 if TYPE_CHECKING:
     from gristmill.cli.local import RunResult
@@ -21,19 +22,12 @@ def command(
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="Settings as TOML; see `config show`.")
     ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Only paths like this (as in a .gitignore)."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="No paths like this.")
-    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after N documents in all.")
     ] = None,
-    archives: Annotated[
-        bool, typer.Option("--archives/--no-archives", help="Open archives found in directories.")
-    ] = True,
+    archives: Archives = True,
     route: Annotated[
         str, typer.Option(metavar="default|paper", help="`paper` deduplicates before the gates.")
     ] = "default",

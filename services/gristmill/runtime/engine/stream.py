@@ -20,7 +20,6 @@ from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.model import Fatal, OutcomeKind, Transient
 from gristmill.runtime.ports import (
     Clock,
-    Committed,
     Delivery,
     Log,
     Metrics,
@@ -273,11 +272,8 @@ class StreamWorker:
             messages.append(dead_letter(delivery, reason=reason, at=now, **told))
         parts = [answer.decisions for _, answer in kept]
         messages += ledger_messages(self._stage, parts, now)
-        offsets: dict[Partition, Committed] = {}
-        for delivery, _ in kept:
-            offsets[delivery.partition] = Committed(delivery.offset + 1)
-        for partition, committed in offsets.items():
-            offsets[partition] = self._attempts.answered(partition, committed.offset)
+        ends = {delivery.partition: delivery.offset + 1 for delivery, _ in kept}
+        offsets = {one: self._attempts.answered(one, end) for one, end in ends.items()}
         begin = self._clock.monotonic()
         open_since = "gristmill_transaction_begun_timestamp_seconds"
         self._metrics.set(open_since, now.timestamp(), stage=self._stage)
@@ -386,7 +382,9 @@ class StreamWorker:
             lag[partition.topic] += records
         for topic, records in lag.items():
             tell("gristmill_lag_records", records + in_work, stage=self._stage, topic=topic)
-        taken = [one.deliveries[0] for one in self._batches] + list(self._incoming)[:1]
+        taken = [one.deliveries[0] for one in self._batches]
+        if self._incoming:
+            taken.append(self._incoming[0])
         if taken:
             self._oldest = min(one.timestamp_seconds for one in taken)
         elif not self._backoff.is_failing:  # what is to come again is as old as it was
