@@ -5,6 +5,7 @@ belongs and in order, and what is answered is there once or not at all.
 """
 
 import contextlib
+import random
 import time
 import uuid
 from collections import defaultdict
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition, errors
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka_broker import KafkaCluster
 
 from gristmill.runtime.adapters.clock import SystemClock
@@ -504,6 +505,8 @@ def test_two_members_share_the_partitions_and_every_record_reaches_one(
         write(place, *(f"{number}:{count}" for count in range(5)), partition=number)
     turns.until(lambda: sum(map(len, turns.brought.values())) >= 10)
     turns.once()
+    assert one.members() == two.members()
+    assert len(one.members()) == 2
     assert one.assignment() | two.assignment() == {Partition(place.source, n) for n in range(2)}
     assert not one.assignment() & two.assignment()
     for number, log in enumerate(turns.logs):
@@ -550,6 +553,7 @@ def test_what_a_member_leaves_behind_goes_to_the_others(make_place: MakePlace) -
     turns.until(lambda: len(turns.brought[0]) >= 1)
     assert turns.lost[0] == set()
     assert len(one.assignment()) == 2
+    assert len(one.members()) == 1
 
 
 def test_a_member_that_was_replaced_is_told_and_changes_nothing(make_place: MakePlace) -> None:
@@ -694,6 +698,30 @@ def test_a_place_whose_records_were_deleted_is_an_error(kafka: KafkaCluster) -> 
         place.admin.delete_records({place.partitions[0]: 2})
         with pytest.raises(Fatal, match="are gone"):
             Turns(place.member("one")).until(lambda: False)
+    finally:
+        place.close()
+
+
+def test_a_topic_that_was_made_smaller_is_an_error_and_no_endless_retry(
+    kafka: KafkaCluster,
+) -> None:
+    place = KafkaPlace(kafka.bootstrap, 1)
+    try:
+        place.begin()
+        smaller = {"max.message.bytes": "20000"}
+        place.admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, place.target, configs=smaller)]
+        )
+        write(place, "a")
+        log = place.member("one")
+        [delivery] = polled(log, 1)
+        value = random.Random(7).randbytes(60_000)
+        messages = [Message(topic=place.target, key=b"k", value=value)]
+        with pytest.raises(Fatal, match=r"refuses a transaction .* `gristmill topics diff`"):
+            log.transact(messages, {delivery.partition: Committed(1)})
+        writer = place.writer()
+        with pytest.raises(Fatal, match="refuses a record"):
+            writer.write(messages)
     finally:
         place.close()
 

@@ -62,6 +62,9 @@ class Threaded(Service):
     def _stopping_on_signals(self) -> AbstractContextManager[list[Any]]:
         return nullcontext(self.workers)
 
+    def _last_call(self) -> AbstractContextManager[Any]:
+        return nullcontext()  # it ends processes
+
 
 class Running:
     """A worker put together as `gristmill serve` does it, in a thread, and what it says."""
@@ -87,7 +90,7 @@ class Running:
 
     def stop(self) -> None:
         """Do what SIGTERM does."""
-        self._service.stopping.set()
+        self._service.told_to_stop_at = self._service.clock.monotonic()
         for worker in self._workers:
             worker.stop()
 

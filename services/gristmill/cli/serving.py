@@ -2,9 +2,9 @@
 
 import os
 import signal
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol, TypeVar
@@ -34,8 +34,15 @@ from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.adapters.prometheus import PrometheusMetrics
 from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
 from gristmill.runtime.adapters.settings import Settings, load_settings
-from gristmill.runtime.adapters.watchdog import Watchdog
-from gristmill.runtime.engine.envelope import Answer, group_of, topic_of
+from gristmill.runtime.adapters.watchdog import LastCall, Watchdog
+from gristmill.runtime.engine.envelope import (
+    DEAD_TOPIC,
+    Answer,
+    Place,
+    group_of,
+    place_of_letter,
+    topic_of,
+)
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.processors import OrderedProcessor, PooledProcessor, Processor
 from gristmill.runtime.engine.stream import StreamWorker
@@ -43,7 +50,7 @@ from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.engine.table_feed import TableFeed
 from gristmill.runtime.model import BadInput, GristmillError, Kind, Transient
 from gristmill.runtime.model.fingerprint import fingerprint
-from gristmill.runtime.ports import Partition, StagePlugin
+from gristmill.runtime.ports import Clock, Partition, StagePlugin
 from gristmill.shards.stage import VERSION as SHARDS_VERSION
 from gristmill.shards.writer import TableWriter
 
@@ -82,7 +89,8 @@ class Service:
     log: JsonLog
     health: Health
     metrics: PrometheusMetrics
-    stopping: threading.Event
+    clock: Clock
+    told_to_stop_at: float | None = None
 
     @classmethod
     def prepare(cls, stage: str, config: str | None) -> "Service":
@@ -102,7 +110,7 @@ class Service:
             log=JsonLog(stage, ordinal=serve.ordinal),
             health=Health(clock=clock, stall_seconds=stream.stall_seconds),
             metrics=PrometheusMetrics(stages=(stage,)),
-            stopping=threading.Event(),
+            clock=clock,
         )
 
     @property
@@ -128,25 +136,41 @@ class Service:
         """The worker's name in its group: the same after every restart."""
         return f"{group_of(self.stage)}-{self.serve.ordinal}"
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the process was told to end."""
+        return self.told_to_stop_at is not None
+
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises GristmillError when it cannot go on."""
         self._say_settings()
         try:
             with ExitStack() as stack:
                 stack.enter_context(library_log(self.log))
+                stack.enter_context(self._last_call())
                 self._serve_health(stack)
                 workers = stack.enter_context(self._stopping_on_signals())
                 reader, worker = self._worker(stack)
                 workers.append(worker)
                 stack.enter_context(self._watched(reader, worker))
-                if not self.stopping.is_set():
+                if not self.stopping:
                     worker.run(self._beat(reader))
         except GristmillError as error:
-            if not self.stopping.is_set():
+            # Told to end while it waits for the log, or for tables: then that is no fault.
+            if not (self.stopping and isinstance(error, Transient)):
                 self.log.error("cannot go on", error=str(error))  # noqa: TRY400  # one of ours
                 raise
         self.health.set_stopped()
         self.log.info("stopped")
+
+    def _last_call(self) -> "AbstractContextManager[object]":
+        """Return the one deadline of everything that is done after SIGTERM."""
+        return LastCall(
+            clock=self.clock,
+            log=self.log,
+            told_at=lambda: self.told_to_stop_at,
+            seconds=self.stream.drain_seconds,
+        )
 
     def _serve_health(self, stack: ExitStack) -> None:
         servers = stack.enter_context(
@@ -164,16 +188,26 @@ class Service:
         self.log.info("starting", **ports, pid=os.getpid())
 
     def _beat(self, reader: KafkaReader) -> Callable[[], None]:
-        """Return what the worker calls every turn: it is ready once it is in its group."""
-        told = False
+        """Return what the worker calls every turn: it is ready while it is in its group.
+
+        For the first time when it also knows where it stands: what is wrong there ends it.
+        """
+        has_served = is_serving = False
 
         def beat() -> None:
-            nonlocal told
+            nonlocal has_served, is_serving
             self.health.beat()
-            if not told and reader.is_member:
-                told = True
+            is_ready = reader.is_member and (has_served or reader.is_placed)
+            if is_ready == is_serving:
+                return
+            is_serving = is_ready
+            if is_ready:
+                has_served = True
                 self.health.set_serving()
                 self.log.info("serving", partitions=sorted(map(str, reader.assignment())))
+            else:
+                self.health.set_waiting()
+                self.log.warning("out of its group")
 
         return beat
 
@@ -183,7 +217,8 @@ class Service:
 
         def stop(number: int, frame: FrameType | None) -> None:
             del number, frame
-            self.stopping.set()
+            if self.told_to_stop_at is None:
+                self.told_to_stop_at = self.clock.monotonic()
             self.health.set_draining()
             for worker in workers:
                 worker.stop()
@@ -198,7 +233,7 @@ class Service:
     @contextmanager
     def _watched(self, reader: KafkaReader, worker: Worker) -> "Iterator[None]":
         watchdog = Watchdog(
-            clock=SystemClock(),
+            clock=self.clock,
             log=self.log,
             last_beat=self.health.last_beat,
             progress=lambda: worker.committed_records,
@@ -238,7 +273,7 @@ class Service:
                 instance=self.instance,
                 topics=[topic_of(self.stage)],
                 log=self.log,
-                clock=SystemClock(),
+                clock=self.clock,
             )
         )
         stack.callback(log.close)
@@ -247,7 +282,7 @@ class Service:
             version=version,
             log=log,
             processor=processor,
-            clock=SystemClock(),
+            clock=self.clock,
             metrics=self.metrics,
             events=self.log,
             settings=self.stream,
@@ -351,13 +386,19 @@ class Service:
                 sources=sources,
                 version=SHARDS_VERSION,
                 announce=Announcer(tables, writer, told),
-                clock=SystemClock(),
+                letters=self._letters,
+                clock=self.clock,
                 metrics=self.metrics,
                 events=self.log,
                 settings=self.stream,
             )
         )
         return reader, feeds[0]
+
+    def _letters(self) -> Iterator[Place]:
+        for letter in scan_topic(self.kafka, DEAD_TOPIC):
+            if (place := place_of_letter(letter, SHARDS)) is not None:
+                yield place
 
     def _until_reachable(self, work: Callable[[], T]) -> T:
         """Try until the log answers: it may come up later. Raises Transient when stopped."""
@@ -367,5 +408,7 @@ class Service:
                 return work()
             except Transient as error:
                 self.log.warning("waiting for the log", error=str(error))
-                if self.stopping.wait(_RETRY_SECONDS):
+                if not self.stopping:
+                    time.sleep(_RETRY_SECONDS)
+                if self.stopping:
                     raise

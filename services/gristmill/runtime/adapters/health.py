@@ -17,6 +17,7 @@ class State(StrEnum):
 
     STARTING = "starting"
     SERVING = "serving"
+    WAITING = "waiting"
     STALLED = "stalled"
     DRAINING = "draining"
     STOPPED = "stopped"
@@ -51,6 +52,7 @@ class Health:
         self._beaten = clock.monotonic()
         # One flag a step: a signal between any two instructions can then lose nothing.
         self._serving = False
+        self._waiting = False
         self._draining = False
         self._stopped = False
         self._listeners: tuple[Callable[[], object], ...] = ()
@@ -68,6 +70,12 @@ class Health:
         """Say that the worker takes work from now on, and beat."""
         self.beat()
         self._serving = True
+        self._waiting = False
+        self._tell()
+
+    def set_waiting(self) -> None:
+        """Say that a worker that served takes no work for now: it is out of its group."""
+        self._waiting = True
         self._tell()
 
     def set_draining(self) -> None:
@@ -103,7 +111,11 @@ class Health:
             return HealthReport(State.DRAINING, live, detail)
         if not live:
             return HealthReport(State.STALLED, live, detail)
-        return HealthReport(State.SERVING if self._serving else State.STARTING, live, detail)
+        if not self._serving:
+            return HealthReport(State.STARTING, live, detail)
+        if self._waiting:
+            return HealthReport(State.WAITING, live, f"out of its group for now; {detail}")
+        return HealthReport(State.SERVING, live, detail)
 
     def subscribe(self, listener: Callable[[], object]) -> None:
         """Call `listener` whenever the state may have changed, except for a stall: nothing happens.

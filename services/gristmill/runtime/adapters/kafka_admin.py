@@ -99,6 +99,15 @@ def group_offsets(settings: KafkaSettings, group: str, topic: str) -> Mapping[Pa
     return {Partition(*one): offset for one, offset in found.items()}
 
 
+def group_members(settings: KafkaSettings, group: str) -> frozenset[str]:
+    """Return the names (`group.instance.id`) of the static members that a group has now."""
+    with administration(settings) as admin:
+        found = admin.describe_groups([group])[group]
+    if found["error"]:
+        raise Transient(f"Kafka does not say who is in {group}: {found['error']}")
+    return frozenset(one["group_instance_id"] or "" for one in found["members"])
+
+
 def skip_lost(
     settings: KafkaSettings, groups: Mapping[str, Iterable[str]]
 ) -> Mapping[str, Mapping[Partition, tuple[int, int]]]:

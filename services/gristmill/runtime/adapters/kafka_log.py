@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from kafka import errors
 
-from gristmill.runtime.adapters.kafka_producer import TransactionalProducer
+from gristmill.runtime.adapters.kafka_admin import group_members
+from gristmill.runtime.adapters.kafka_producer import REFUSALS, TransactionalProducer
 from gristmill.runtime.adapters.kafka_reader import KafkaReader, is_fence
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.model import Fatal, Transient
@@ -35,6 +36,10 @@ class KafkaLog(KafkaReader):
         self._instance = instance
         self._producer: TransactionalProducer | None = None
 
+    def members(self) -> frozenset[str]:
+        """Return the names of those who are in the group now."""
+        return group_members(self._settings, self._group)
+
     def transact(
         self, messages: Sequence[Message], committed: Mapping[Partition, Committed]
     ) -> bool:
@@ -49,8 +54,11 @@ class KafkaLog(KafkaReader):
             self._settle_before()
             assert self._producer is not None, "it was made"
             self._producer.commit(messages, dict(committed), membership)
-        except (errors.AuthorizationError, errors.MessageSizeTooLargeError) as error:
-            raise Fatal(f"Kafka refuses a transaction of {self._instance}: {error}") from error
+        except REFUSALS as error:
+            raise Fatal(
+                f"Kafka refuses a transaction of {self._instance}: {error}; "
+                "`gristmill topics diff` shows topics that are not as they should be"
+            ) from error
         except errors.CommitFailedError as error:
             self._give_up(error, abort=True)
         except (errors.KafkaError, Transient) as error:

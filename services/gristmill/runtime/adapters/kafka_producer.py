@@ -13,6 +13,11 @@ from gristmill.runtime.adapters.kafka_client import discard, make_producer
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.ports import Clock, Committed, Message, Partition
 
+REFUSALS = (
+    errors.AuthorizationError,
+    errors.MessageSizeTooLargeError,
+    errors.RecordListTooLargeError,
+)
 Offsets = dict[Partition, Committed]
 
 
@@ -41,8 +46,7 @@ class TransactionalProducer:
         """
         self._deadline = self._clock.monotonic() + self._limit
         self._producer.begin_transaction()
-        # Errors of single sends come out at the commit, which fails with them.
-        for message in messages:
+        sent = [
             self._producer.send(
                 message.topic,
                 key=message.key,
@@ -50,6 +54,15 @@ class TransactionalProducer:
                 headers=list(message.headers),
                 partition=message.partition,
             )
+            for message in messages
+        ]
+        try:
+            self._end(offsets, membership)
+        except errors.KafkaError as error:
+            # What the commit says of a send that was refused depends on when that was.
+            raise next(filter(_is_refusal, (one.exception for one in sent)), error) from error
+
+    def _end(self, offsets: Offsets, membership: object) -> None:
         manager = self._producer._transaction_manager
         marks = {
             TopicPartition(*partition): OffsetAndMetadata(committed.offset, committed.note, -1)
@@ -71,3 +84,8 @@ class TransactionalProducer:
     def close(self) -> None:
         """Throw it away at once; what is not sent is dropped."""
         discard(self._producer)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Tell whether the broker refuses a record for good: sent again, it is refused again."""
+    return isinstance(error, REFUSALS)

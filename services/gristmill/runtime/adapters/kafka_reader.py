@@ -176,7 +176,8 @@ class KafkaReader:
                 raise Fatal(f"Kafka refuses {self._group}: {error}") from error
             # ValueError: taken away meanwhile
             except (errors.KafkaError, Transient, ValueError) as error:
-                self._log.warning("place not known yet", partition=partition, error=repr(error))
+                where = str(partition)
+                self._log.warning("place not known yet", partition=where, error=repr(error))
                 return
             note = stored.metadata or "" if stored is not None else ""
             self._places[partition] = Committed(offset, note)
@@ -220,6 +221,11 @@ class KafkaReader:
     def is_member(self) -> bool:
         """Whether the group has settled with this member in it."""
         return is_fence(self._consumer.group_metadata())
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known where to read on in every partition of this member."""
+        return self.assignment() <= self._places.keys()
 
     def committed(self, partition: Partition) -> Committed:
         """Return how far the group has come, as known here. Raises Rewound where it is not."""

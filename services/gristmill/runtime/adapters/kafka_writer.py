@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kafka import KafkaProducer, errors
 
 from gristmill.runtime.adapters.kafka_client import discard, make_producer
+from gristmill.runtime.adapters.kafka_producer import REFUSALS
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.model import Fatal, Transient
 from gristmill.runtime.ports import Message
@@ -42,8 +43,11 @@ class KafkaWriter:
             self._producer.flush(timeout=_DEADLINE_SECONDS)
             for future in sent:
                 future.get(timeout=0)
-        except (errors.AuthorizationError, errors.MessageSizeTooLargeError) as error:
-            raise Fatal(f"Kafka refuses a record: {error}") from error
+        except REFUSALS as error:
+            raise Fatal(
+                f"Kafka refuses a record: {error}; `gristmill topics diff` shows topics that are "
+                "not as they should be"
+            ) from error
         except errors.KafkaError as error:
             self.close()
             raise Transient(f"Kafka did not take all records: {error!r}") from error

@@ -369,6 +369,12 @@ class MemoryLog:
             for partition in sorted(self._held & self._places.keys())
         }
 
+    def members(self) -> frozenset[str]:
+        """Return the names of those who are in the group now."""
+        if self._broker.silent:
+            raise Transient("the log does not answer")
+        return frozenset(self._group.members)
+
     def transact(
         self, messages: Sequence[Message], committed: Mapping[Partition, Committed]
     ) -> bool:

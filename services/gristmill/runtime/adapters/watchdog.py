@@ -1,4 +1,4 @@
-"""Ends a worker that stands still, so that it is started anew and its partitions move on.
+"""Ends a worker that stands still, or does not end in time when it is told to.
 
 A restart is the cure for what nobody foresaw: a lock, a client library that hangs, a call that
 never returns. It is not for slow work: the limits are far beyond any batch. A loop that keeps the
@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from threading import Event, Thread
+from typing import Self
 
 from gristmill.runtime.ports import Clock, EventLog
 
@@ -104,13 +105,66 @@ class Watchdog:
             raise
 
     def _end_process(self, event: str, **fields: object) -> None:
-        def tell() -> None:
-            self._log.error(event, exit_code=self.EXIT_CODE, loop_at=_main_thread_at(), **fields)
-
-        telling = Thread(target=tell, name="watchdog log", daemon=True)
-        telling.start()
-        telling.join(_LOG_SECONDS)
+        _tell(self._log, event, exit_code=self.EXIT_CODE, **fields)
         self._end(self.EXIT_CODE)
+
+
+class LastCall:
+    """Ends a process that was told to end and has not, so many seconds later.
+
+    Whatever it waits for then, a broker that is away or a call that never returns, what it left is
+    as after any other death: the next start goes on at what is committed.
+    """
+
+    EXIT_CODE = os.EX_TEMPFAIL
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        log: EventLog,
+        told_at: Callable[[], float | None],
+        seconds: float,
+        check_seconds: float = 0.2,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        """Take what says when the process was told to end, on the steady clock; None until then."""
+        self._clock = clock
+        self._log = log
+        self._told_at = told_at
+        self._seconds = seconds
+        self._check_seconds = check_seconds
+        self._end = end
+        self._closing = Event()
+        self._thread = Thread(target=self._wait, name="last call", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _wait(self) -> None:
+        while not self._closing.wait(self._check_seconds):
+            told_at = self._told_at()
+            if told_at is not None and self._clock.monotonic() - told_at >= self._seconds:
+                limit = {"exit_code": self.EXIT_CODE, "limit": self._seconds}
+                _tell(self._log, "worker did not end in time", **limit)
+                self._end(self.EXIT_CODE)
+                return
+
+
+def _tell(log: EventLog, event: str, **fields: object) -> None:
+    """Log where the loop is now, but wait for the log no longer than a moment."""
+
+    def tell() -> None:
+        log.error(event, loop_at=_main_thread_at(), **fields)
+
+    telling = Thread(target=tell, name="watchdog log", daemon=True)
+    telling.start()
+    telling.join(_LOG_SECONDS)
 
 
 def _main_thread_at() -> list[str]:

@@ -2,9 +2,10 @@
 
 The counter is the note beside a committed offset. Every start leaves its mark there first, and with
 every answer; an orderly end takes it back. A start that finds the mark of an earlier one of the
-same name knows that it died. Answers forgive deaths once they are past all that was in work. After
-two deaths in a row records are taken one by one, each with a mark of its own; the one that was
-alone in work at the third is set aside unseen.
+same name knows that it died, and so it is with the mark of a worker that has left the group: those
+that die in turns are counted together. Answers forgive deaths once they are past all that was in
+work. After two deaths in a row records are taken one by one, each with a mark of its own; the one
+that was alone in work at the third is set aside unseen.
 """
 
 from collections.abc import Iterable
@@ -70,15 +71,22 @@ class Attempts:
                 continue
             stands = self._log.committed(partition)
             found = Mark.read(stands.note)
-            # Another member's mark tells of a rebalance, our own of one that came back.
-            ours = bool(found.instance) and found.instance == self._instance
-            deaths = found.deaths + (ours and found.start != self._start)
+            deaths = found.deaths + self._has_died(found)
             if deaths >= _DEATHS_BEFORE_CARE:
                 mark = Mark(deaths, found.until)  # none is at work before it is alone
             else:
                 until = max(end, found.until) if deaths else end
                 mark = Mark(deaths, until, self._instance, self._start)
             self._leave(partition, mark, found)
+
+    def _has_died(self, found: Mark) -> bool:
+        """Tell whether the start that left a mark ended without taking it back.
+
+        Another worker that is in the group still has only handed the partition over.
+        """
+        if not found.instance or found.start == self._start:
+            return False
+        return found.instance == self._instance or found.instance not in self._log.members()
 
     def _leave(self, partition: Partition, mark: Mark, found: Mark) -> None:
         if mark != found:

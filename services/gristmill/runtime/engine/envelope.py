@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from gristmill.runtime.engine.passage import Passage, Record
 from gristmill.runtime.model import (
@@ -265,6 +266,29 @@ def ledger_messages(stage: str, parts: Sequence[bytes], now: datetime) -> list[M
     if size:
         messages.append(_decisions_message(stage, current, now))
     return messages
+
+
+class Place(NamedTuple):
+    """Where a record stood that was set aside; its digest tells it from another topic's."""
+
+    partition: Partition
+    offset: int
+    sha256: str
+
+
+def place_of(delivery: Delivery) -> Place:
+    """Return the place of a record."""
+    return Place(delivery.partition, delivery.offset, sha256_hex(delivery.value))
+
+
+def place_of_letter(letter: Delivery, stage: str) -> Place | None:
+    """Return the place that a dead letter was set aside at, if it is a letter of this stage."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in letter.headers}
+    number, offset = headers.get("dead-partition", ""), headers.get("dead-offset", "")
+    if headers.get("dead-stage") != stage or not (number.isdecimal() and offset.isdecimal()):
+        return None
+    partition = Partition(headers.get("dead-topic", ""), int(number))
+    return Place(partition, int(offset), sha256_hex(letter.value))
 
 
 def dead_letter(

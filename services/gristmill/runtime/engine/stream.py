@@ -31,6 +31,7 @@ from gristmill.runtime.ports.event_log import EventLog
 _IDLE_SECONDS = 0.2  # how long a poll waits when nothing is in work
 _BUSY_SECONDS = 0.02  # and how soon an answer is noticed when something is
 _REPORT_SECONDS = 1.0
+_DRAIN_SHARE = 0.75  # of the time to end in that work may take; the rest is for ending
 
 
 @dataclass(slots=True)
@@ -79,12 +80,17 @@ class StreamWorker:
         self._assigned: frozenset[Partition] = frozenset()
         self._reported = float("-inf")
         self._oldest: float | None = None
-        self._stopping = False
+        self._stopped_at: float | None = None
         self.committed_records = 0
 
     def stop(self) -> None:
         """Ask the worker to finish what is in work and end; for a signal handler."""
-        self._stopping = True
+        if self._stopped_at is None:
+            self._stopped_at = self._clock.monotonic()
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stopped_at is not None
 
     @property
     def is_idle(self) -> bool:
@@ -207,7 +213,7 @@ class StreamWorker:
             self._submit([delivery], self._processor.submit([delivery]))
             self._batches[-1].is_alone = True
             return
-        where = {"partition": delivery.partition, "offset": delivery.offset}
+        where = {"partition": str(delivery.partition), "offset": delivery.offset}
         self._events.error("record set aside unseen", **where)
         future: Future[list[Answer]] = Future()
         detail = "its worker died at it three times"
@@ -311,7 +317,7 @@ class StreamWorker:
                 )
                 self._events.warning(
                     "record set aside",
-                    partition=delivery.partition,
+                    partition=str(delivery.partition),
                     offset=delivery.offset,
                     reason=reason.value,
                     detail=detail,
@@ -350,7 +356,8 @@ class StreamWorker:
 
     def _drain(self, beat: Callable[[], None]) -> None:
         """Finish what is in work; what has not begun is left to the next start."""
-        deadline = self._clock.monotonic() + self._settings.drain_seconds
+        assert self._stopped_at is not None, "it was told to stop"
+        deadline = self._stopped_at + _DRAIN_SHARE * self._settings.drain_seconds
         self._incoming.clear()
         self._incoming_bytes = 0
         self._log.pause()

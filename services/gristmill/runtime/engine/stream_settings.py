@@ -23,7 +23,7 @@ class StreamSettings:
     """Bytes polled and not yet committed, above which nothing more is polled: bounds memory."""
 
     drain_seconds: float = 20.0
-    """Seconds after SIGTERM to finish what is in work; less than the pod's grace period."""
+    """Seconds after SIGTERM until the process has ended; less than the pod's grace period."""
 
     stall_seconds: float = 120.0
     """Seconds without a turn of the loop, or with lag and no progress, that end the process."""

@@ -5,7 +5,7 @@ the group's offsets follow as a hint for people. After any doubt the tables are 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,8 +14,10 @@ from gristmill.runtime.engine.dead_gate import DeadGate
 from gristmill.runtime.engine.envelope import (
     LEDGER_TOPIC,
     Envelope,
+    Place,
     dead_letter,
     partition_source,
+    place_of,
     weight_of,
 )
 from gristmill.runtime.engine.stream_settings import StreamSettings
@@ -60,6 +62,7 @@ class TableFeed:
         sources: Mapping[str, str],
         version: str,
         announce: Callable[[], None],
+        letters: Callable[[], Iterable[Place]],
         clock: Clock,
         metrics: Metrics,
         events: EventLog,
@@ -68,6 +71,7 @@ class TableFeed:
         """Take what is needed; `sources` names each topic as the source of its partitions.
 
         `announce` tells the world of finished snapshots, those that nobody was told of included.
+        `letters` looks up the places of the dead letters that this stage has written.
         """
         self._reader = reader
         self._sink = sink
@@ -76,6 +80,8 @@ class TableFeed:
         self._sources = sources
         self._version = version
         self._announce = announce
+        self._look_up_letters = letters
+        self._letters: set[Place] | None = None  # those that are written, once they were looked up
         self._clock = clock
         self._metrics = metrics
         self._events = events
@@ -190,7 +196,8 @@ class TableFeed:
             passage = self._envelope.unopened(delivery, error, self._version)
             self._batch.decisions += [Decided(place, one, now) for one in passage.decisions]
             told = {"stage": _STAGE, "version": self._version, "detail": str(error)}
-            self._batch.dead.append(dead_letter(delivery, reason=error.reason, at=now, **told))
+            letter = dead_letter(delivery, reason=error.reason, at=now, **told)
+            self._batch.dead[place_of(delivery)] = letter
         self._batch.ends[delivery.partition] = delivery.offset + 1
         self._batch.weight_bytes += weight_of(delivery)
 
@@ -204,7 +211,7 @@ class TableFeed:
         records = len(batch.documents) + len(batch.decisions)
         self._gate.check(records, len(batch.dead))
         if batch.dead:
-            self._writer.write(batch.dead)
+            self._write_letters(batch.dead)
         begin = self._clock.monotonic()
         full = Batch(spans=spans, documents=batch.documents, decisions=batch.decisions)
         added = self._sink.write(full, self._clock.now())
@@ -232,6 +239,22 @@ class TableFeed:
         with suppress(Rewound):  # a hint for people; the tables know
             for partition, end in batch.ends.items():
                 self._reader.note(partition, Committed(end))
+
+    def _write_letters(self, letters: Mapping[Place, Message]) -> None:
+        """Write dead letters ahead of the tables, so that none is lost, and each of them once.
+
+        A start that died between the two has written letters of records that come again now.
+        """
+        if self._letters is None:
+            self._letters = set(self._look_up_letters())
+        new = [letter for place, letter in letters.items() if place not in self._letters]
+        try:
+            if new:
+                self._writer.write(new)
+        except Transient:
+            self._letters = None  # nobody knows which of them arrived
+            raise
+        self._letters |= letters.keys()
 
     def _tell(self) -> None:
         try:
@@ -299,6 +322,6 @@ class _Gathering:
         self.began = began
         self.documents: list[Arrived] = []
         self.decisions: list[Decided] = []
-        self.dead: list[Message] = []
+        self.dead: dict[Place, Message] = {}
         self.ends: dict[Partition, int] = {}
         self.weight_bytes = 0

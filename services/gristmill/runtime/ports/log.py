@@ -18,6 +18,10 @@ class Partition(NamedTuple):
     topic: str
     number: int
 
+    def __str__(self) -> str:
+        """Return it as people write it: topic/number."""
+        return f"{self.topic}/{self.number}"
+
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -128,6 +132,10 @@ class Reader(Protocol):
 
 class Log(Reader, Protocol):
     """A reader that answers in transactions."""
+
+    def members(self) -> frozenset[str]:
+        """Return the names of those who are in the group now. Raises Transient."""
+        ...
 
     def transact(
         self, messages: Sequence[Message], committed: Mapping[Partition, Committed]

@@ -70,6 +70,17 @@ def test_beats_are_wanted_from_the_start_to_the_end(
     assert health.liveness()
 
 
+def test_out_of_its_group_a_worker_is_live_and_not_ready(health: Health) -> None:
+    health.set_waiting()
+    assert health.report().state is State.STARTING
+    health.set_serving()
+    health.set_waiting()
+    told = health.report()
+    assert (told.state, told.live, told.ready) == (State.WAITING, True, False)
+    health.set_serving()
+    assert health.report().ready
+
+
 def test_nothing_undoes_a_drain(health: Health) -> None:
     health.set_draining()
     health.set_serving()

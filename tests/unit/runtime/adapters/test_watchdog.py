@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gristmill.runtime.adapters.watchdog import Watchdog
+from gristmill.runtime.adapters.watchdog import LastCall, Watchdog
 
 
 class Clock:
@@ -190,3 +190,47 @@ def test_a_watchdog_that_fails_ends_the_process_too() -> None:
 def test_times_must_be_above_zero(name: str) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Loop(**{name: 0})
+
+
+def test_a_process_that_does_not_end_in_time_is_ended() -> None:
+    ended = threading.Event()
+    codes: list[int] = []
+    clock, log = Clock(), Log()
+    told_at = clock.seconds
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    call = LastCall(
+        clock=clock, log=log, told_at=lambda: told_at, seconds=20, check_seconds=0.001, end=end
+    )
+    with call:
+        assert not ended.wait(0.05)
+        clock.seconds += 20
+        assert ended.wait(10)
+    assert codes == [75]
+    [(event, fields)] = log.events
+    assert (event, fields["limit"]) == ("worker did not end in time", 20)
+
+
+def test_a_process_that_was_not_told_to_end_or_ends_in_time_is_left_alone() -> None:
+    told_at: list[float] = []
+    clock, log = Clock(), Log()
+    codes: list[int] = []
+    call = LastCall(
+        clock=clock,
+        log=log,
+        told_at=lambda: told_at[0] if told_at else None,
+        seconds=20,
+        check_seconds=0.001,
+        end=codes.append,
+    )
+    with call:
+        clock.seconds += 1000
+        threading.Event().wait(0.02)
+        told_at.append(clock.seconds)
+        clock.seconds += 19
+        threading.Event().wait(0.02)
+    clock.seconds += 1000
+    assert (codes, log.events) == ([], [])

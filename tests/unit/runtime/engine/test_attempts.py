@@ -8,6 +8,7 @@ import pytest
 
 from gristmill.runtime.adapters.memory_log import Unnoted
 from gristmill.runtime.engine.attempts import Attempts, Mark
+from gristmill.runtime.model import Transient
 from gristmill.runtime.ports import Committed, Delivery, Partition, Rewound
 
 Mill = Any  # see conftest
@@ -137,14 +138,47 @@ def test_a_record_that_comes_again_in_one_life_has_not_died(mill: Mill) -> None:
         life.begin()
 
 
-def test_another_members_mark_tells_of_a_rebalance_and_of_no_death(mill: Mill) -> None:
+def test_the_mark_of_a_worker_that_is_still_there_tells_of_a_rebalance(wide_mill: Mill) -> None:
+    wide_mill.feed("a")
+    wide_mill.feed("b", partition=1)
+    first = Life(wide_mill).begin()
+    second = Life(wide_mill, "two")
+    while not second.deliveries:
+        first.attempts.forget(first.log.poll(0).lost)
+        second.deliveries = second.log.poll(0).deliveries
+    [delivery] = second.deliveries
+    assert note(wide_mill, delivery.partition).instance == "one"
+    assert second.begin().careful() == []
+    mark = note(wide_mill, delivery.partition)
+    assert (mark.deaths, mark.instance) == (0, "two")
+
+
+def test_workers_that_take_turns_at_dying_are_counted_together(mill: Mill) -> None:
+    """Each is away for longer than its session, and the other has its partition meanwhile."""
     mill.feed("a")
-    for _ in range(5):
-        for name in ("one", "two"):
-            life = Life(mill, name)
-            assert life.begin().careful() == []
-            mill.broker.expire("gristmill.syntax", name)
-    assert note(mill).deaths == 0
+    for name in ("one", "two"):
+        assert Life(mill, name).begin().careful() == []
+        mill.broker.expire("gristmill.syntax", name)
+    third = Life(mill).begin()
+    assert third.careful() == [0]
+    third.attempts.alone(third.deliveries[0])
+    mill.broker.expire("gristmill.syntax", "one")
+    fourth = Life(mill, "two").begin()
+    assert fourth.attempts.is_condemned(fourth.deliveries[0])
+
+
+def test_a_death_is_not_counted_before_it_is_known_who_is_there(mill: Mill) -> None:
+    mill.feed("a")
+    Life(mill).begin()
+    mill.broker.expire("gristmill.syntax", "one")
+    life = Life(mill, "two")
+    mill.broker.silent = True
+    with pytest.raises(Transient):
+        life.begin()
+    mill.broker.silent = False
+    assert note(mill).instance == "one"
+    life.begin()
+    assert (note(mill).deaths, note(mill).instance) == (1, "two")
 
 
 def test_a_partition_that_comes_back_has_not_died(mill: Mill) -> None:

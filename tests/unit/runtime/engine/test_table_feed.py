@@ -21,7 +21,12 @@ from gristmill.runtime.adapters.memory_log import (
     Yield,
 )
 from gristmill.runtime.adapters.memory_tables import MemoryTables
-from gristmill.runtime.engine.envelope import DEAD_TOPIC, LEDGER_TOPIC, Envelope
+from gristmill.runtime.engine.envelope import (
+    DEAD_TOPIC,
+    LEDGER_TOPIC,
+    Envelope,
+    place_of_letter,
+)
 from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.engine.table_feed import TableFeed
 from gristmill.runtime.model import Document, Drop, Keep, Position, Reason, Stale, Transient
@@ -72,6 +77,22 @@ class FaultyTables(MemoryTables):
         return added
 
 
+class DoubtfulWriter:
+    """Writes, and does not hear of it as often as planned."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._writer = broker.writer()
+        self.doubts = 0
+
+    def write(self, messages: Sequence[Message]) -> None:
+        self._writer.write(messages)
+        if self.doubts:
+            self.doubts -= 1
+            raise Transient("no answer in time")
+
+    def close(self) -> None: ...
+
+
 class Place:
     """The shards worker and all around it."""
 
@@ -80,6 +101,7 @@ class Place:
         self.tables = FaultyTables()
         self.blobs = MemoryBlobStore()
         self.clock, self.metrics, self.events = clock, metrics, events
+        self.writer = DoubtfulWriter(self.broker)
         self.announced = 0
         self.announcing: Exception | None = None
         self._make = make
@@ -129,7 +151,7 @@ class Place:
         feed = TableFeed(
             reader=reader,
             sink=TableWriter(self.tables),
-            writer=self.broker.writer(),
+            writer=self.writer,
             envelope=Envelope(
                 stage="shards",
                 source="cluster/shards",
@@ -140,6 +162,10 @@ class Place:
             sources=SOURCES,
             version="shards-1",
             announce=announce,
+            letters=lambda: filter(
+                None,
+                (place_of_letter(one, "shards") for one in self.broker.records(DEAD_TOPIC)),
+            ),
             clock=self.clock,
             metrics=self.metrics,
             events=self.events,
@@ -459,6 +485,58 @@ def test_whatever_befalls_it_each_row_is_there_once(
     place.tables.plan = plan
     place.live_through(commit_bytes=commit_bytes)
     place.holds(fed)
+
+
+def letters(place: Place) -> list[bytes]:
+    return sorted(one.value for one in place.broker.records(DEAD_TOPIC))
+
+
+@pytest.mark.parametrize("plan", [["die before"], ["die behind"], ["", "die before"]])
+def test_a_letter_is_written_once_whenever_the_worker_dies(place: Place, plan: list[str]) -> None:
+    fed = place.feed(2)
+    place.write((SHARDS, b"\xff"), (LEDGER_TOPIC, b""), (SHARDS, b"\xff"))
+    place.tables.plan = plan
+    place.live_through()
+    assert letters(place) == [b"", b"\xff", b"\xff"]
+    assert place.files() == sorted(one.id for one in fed)
+
+
+@pytest.mark.parametrize("fault", ["transient", "transient behind", "stale"])
+def test_a_letter_is_written_once_although_the_tables_begin_again(place: Place, fault: str) -> None:
+    fed = place.feed(2)
+    place.write((SHARDS, b"\xff"))
+    place.tables.plan = [fault, fault]
+    place.finish(place.start())
+    assert letters(place) == [b"\xff"]
+    assert place.files() == sorted(one.id for one in fed)
+
+
+def test_a_letter_that_may_have_arrived_is_looked_for_before_it_is_written_again(
+    place: Place,
+) -> None:
+    fed = place.feed(2)
+    place.write((SHARDS, b"\xff"))
+    place.writer.doubts = 2
+    place.finish(place.start())
+    assert letters(place) == [b"\xff"]
+    place.write((SHARDS, b"\xfe"))
+    place.finish(place.start())
+    assert letters(place) == [b"\xfe", b"\xff"]
+    assert place.files() == sorted(one.id for one in fed)
+
+
+def test_letters_of_others_and_of_another_topic_are_no_reason_to_write_none(place: Place) -> None:
+    """A topic that was made anew counts from 0 again, and its records are others."""
+    place.write((SHARDS, b"\xff"))
+    place.finish(place.start())
+    [letter] = place.broker.records(DEAD_TOPIC)
+    found = place_of_letter(letter, "shards")
+    assert found is not None
+    assert found.offset == 0
+    assert place_of_letter(letter, "dedup") is None
+    assert place_of_letter(replace(letter, value=b"\xfe"), "shards") != found
+    broken = tuple((k, b"x" if k == "dead-offset" else v) for k, v in letter.headers)
+    assert place_of_letter(replace(letter, headers=broken), "shards") is None
 
 
 @pytest.fixture(scope="session")
