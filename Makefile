@@ -49,8 +49,8 @@ up: $(VENV)/.core $(if $(KAFKA_BOOTSTRAP),,kafka)  ## start Kafka and a worker f
 down: | $(BIN)/python  ## stop them in order; log, index, tables and blobs stay
 	@$(BIN)/python deploy/local/mill.py down
 
-reset: | $(BIN)/python  ## stop them and remove log, index, tables and blobs together
-	@$(BIN)/python deploy/local/mill.py reset
+reset: | $(BIN)/python  ## stop them and remove log, index, tables and blobs; TOPICS=yes: in your own Kafka, too
+	@$(BIN)/python deploy/local/mill.py reset $(if $(filter yes,$(TOPICS)),--topics)
 
 test: $(VENV)/.dev kafka  ## run the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope

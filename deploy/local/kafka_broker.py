@@ -223,6 +223,8 @@ class KafkaCluster:
     `die_with_parent` has the kernel kill the nodes when this process ends, however it ends. In
     truth they die with the *thread* that started them: start them from one that lasts, such as
     the main thread.
+
+    `log` takes what the nodes say, instead of a file for each in the directory.
     """
 
     def __init__(
@@ -236,6 +238,7 @@ class KafkaCluster:
         properties: Mapping[str, str | int] | None = None,
         jvm_options: Sequence[str] = (),
         jars: Path | None = None,
+        log: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.nodes = nodes
@@ -245,6 +248,7 @@ class KafkaCluster:
         self._properties = dict(properties or {})
         self._jvm_options = tuple(jvm_options)
         self._jars = jars
+        self._log = log
         self._state = _State.read(self.directory / _STATE)
         self._processes: dict[int, _Process] = {}
         # The lock on the directory and the ports in use.
@@ -290,7 +294,7 @@ class KafkaCluster:
 
     def log(self, node: int = 0) -> Path:
         """Return the path of what a node says, over all its starts."""
-        return self.directory / f"broker{node}.log"
+        return self._log or self.directory / f"broker{node}.log"
 
     def format(self) -> None:
         """Prepare the directory and take its lock and ports; what was formatted is kept."""

@@ -4,247 +4,207 @@
 
 `up` leaves a supervisor behind that restarts what ends and stops everything in order at SIGTERM.
 Everything lies under .local/: the log, the index, the tables and the blobs belong together and go
-together (`reset`); what was downloaded stays. KAFKA_BOOTSTRAP names a Kafka of your own instead.
+together (`reset`); what was downloaded stays. KAFKA_BOOTSTRAP names a Kafka of your own instead:
+only what is missing is made there, and nothing is deleted unless `reset --topics` says so.
 """
 
 import argparse
 import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from kafka_broker import KafkaCluster, KafkaError
+from mill_supervisor import (
+    BOOTSTRAP,
+    LOG,
+    OLD_LOG,
+    STATE,
+    STOP_SECONDS,
+    gristmill,
+    held,
+    read_state,
+    say,
+    supervise,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".local"
-STATE = "mill.json"
-LOG = "mill.log"
-_DATA = ("kafka", "tables", "blobs", STATE, LOG)
+_DATA = ("kafka", "tables", "blobs", STATE, LOG, OLD_LOG)
 _READY_SECONDS = 180.0
-_STOP_SECONDS = 40.0  # more than the workers' own deadline for what is in work
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 10.0
-_STEADY_SECONDS = 30.0  # a worker that ran so long is restarted without a longer pause
 _TICK_SECONDS = 0.1
-_LOCK_SECONDS = 2.0
-_MEND_SECONDS = (8.0, 25.0)  # after a start of Kafka's that was none of ours to ask for
-_PR_SET_PDEATHSIG = 1
+_SETTLE_SECONDS = 1.0  # a part that finds its place gone ends soon after it was ready
+_MOST_ENDS = 3  # of one part, by itself, after which it is not waited for
+_TOLD_BYTES = 256 << 10
+_TOLD_LINES = 15
 
-
-@dataclass(slots=True)
-class Part:
-    """One worker as the supervisor sees it."""
-
-    name: str
-    process: "subprocess.Popen[bytes] | None" = None
-    http_port: int = 0
-    grpc_port: int = 0
-    began: float = 0.0
-    next_start: float = 0.0
-    pause: float = _FIRST_PAUSE_SECONDS
-    restarts: int = 0
-
-    def told(self) -> dict[str, Any]:
-        """Return what other commands may know."""
-        return {
-            "metrics": f"127.0.0.1:{self.http_port}",
-            "grpc": f"127.0.0.1:{self.grpc_port}",
-            "pid": self.process.pid if self.process else None,
-            "restarts": self.restarts,
-        }
-
-
-@dataclass(slots=True)
-class Supervisor:
-    """Keeps the parts running until it is told to stop."""
-
-    home: Path
-    environment: Mapping[str, str]
-    bootstrap: str
-    kafka: KafkaCluster | None
-    partitions: int | None = None
-    parts: list[Part] = field(default_factory=list)
-    mend_at: list[float] = field(default_factory=list)
-    stopping: bool = False
-
-    def run(self) -> None:
-        """Start everything, watch it, and stop it in order at the end."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        try:
-            if self.kafka is not None:
-                self.kafka.format()
-                self.kafka.start()
-                self.bootstrap = self.kafka.bootstrap
-            wanted = () if self.partitions is None else ("--partitions", str(self.partitions))
-            self._topics("apply", *wanted, check=True)
-            self.parts = [Part(name) for name in _stages()]
-            while not self.stopping:
-                self._tend()
-                time.sleep(_TICK_SECONDS)
-        finally:
-            self._end()
-
-    def _stop(self, number: int, frame: object) -> None:
-        del number, frame
-        self.stopping = True
-
-    def _settings(self) -> dict[str, str]:
-        return {
-            "GRISTMILL_KAFKA_BOOTSTRAP": self.bootstrap,
-            "GRISTMILL_SERVE_DIRECTORY": str(self.home / "tables"),
-            "GRISTMILL_BLOBS_URL": str(self.home / "blobs"),
-        }
-
-    def _topics(self, *words: str, check: bool) -> None:
-        subprocess.run(
-            [*_gristmill(), "topics", *words],
-            env={**self.environment, **self._settings()},
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
-            check=check,
-        )
-
-    def _tend(self) -> None:
-        """Start what does not run and is due."""
-        changed = False
-        if self.kafka is not None and self.kafka.pid() is None and not self.stopping:
-            say("Kafka ended; it is started again")
-            self.kafka.start()
-            self.mend_at = [time.monotonic() + seconds for seconds in _MEND_SECONDS]
-        now = time.monotonic()
-        if self.mend_at and now >= self.mend_at[0]:
-            self.mend_at.pop(0)
-            self._topics("mend", check=False)
-        for part in self.parts:
-            if part.process is not None and part.process.poll() is not None:
-                say(f"{part.name} ended with {part.process.returncode}; it is started again")
-                steady = now - part.began >= _STEADY_SECONDS
-                part.pause = _FIRST_PAUSE_SECONDS if steady else part.pause * 2
-                part.next_start = now + min(part.pause, _LONGEST_PAUSE_SECONDS)
-                part.process = None
-                part.restarts += 1
-            if part.process is None and now >= part.next_start:
-                self._start(part)
-                changed = True
-        if changed:
-            self._write_state()
-
-    def _start(self, part: Part) -> None:
-        part.http_port, part.grpc_port = free_ports(2)
-        part.began = time.monotonic()
-        part.process = subprocess.Popen(
-            [*_gristmill(), "serve", part.name],
-            env={
-                **self.environment,
-                **self._settings(),
-                "GRISTMILL_SERVE_HTTP_PORT": str(part.http_port),
-                "GRISTMILL_SERVE_GRPC_PORT": str(part.grpc_port),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
-            start_new_session=True,
-            # There are no other threads here that a fork could catch in the middle of something.
-            preexec_fn=partial(_die_with_parent, os.getpid()),  # noqa: PLW1509
-        )
-
-    def _write_state(self) -> None:
-        state = {
-            "supervisor": os.getpid(),
-            "environment": self._settings(),
-            "services": {part.name: part.told() for part in self.parts},
-        }
-        temporary = self.home / f"{STATE}.new"
-        temporary.write_text(json.dumps(state, indent=1))
-        temporary.replace(self.home / STATE)
-
-    def _end(self) -> None:
-        """End the workers, all within one deadline, then Kafka."""
-        deadline = time.monotonic() + _STOP_SECONDS
-        running = [part.process for part in self.parts if part.process is not None]
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                say(f"process {process.pid} does not end: it is killed")
-                process.kill()
-                process.wait()
-        if self.kafka is not None:
-            self.kafka.stop()
-        with contextlib.suppress(FileNotFoundError):
-            (self.home / STATE).unlink()
+Services = Mapping[str, Mapping[str, Any]]
+"""Each part by name, as the supervisor's state tells of it."""
 
 
 def up(home: Path, partitions: int | None) -> int:
     """Start the mill, or show the one that runs; return when everything is ready."""
     home.mkdir(parents=True, exist_ok=True)
+    options = [] if partitions is None else ["--partitions", str(partitions)]
     if held(home):
         say("the mill is running already")
-        return wait_until_ready(home, None)
-    options = ["--home", str(home)]
-    if partitions is not None:
-        options += ["--partitions", str(partitions)]
-    with open(home / LOG, "ab") as log:
+        return _wait_and_tell(home, None, options)
+    with open(home / LOG, "ab") as log:  # it appends, whoever inherits it: see `bound_log`
         begin = log.tell()
         supervisor = subprocess.Popen(
-            [sys.executable, __file__, "supervise", *options],
+            [sys.executable, __file__, "supervise", "--home", str(home), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             close_fds=True,
         )
-    code = wait_until_ready(home, supervisor)
-    if code and supervisor.poll() is not None and held(home):
-        say("the mill was started by another command meanwhile")
-        return wait_until_ready(home, None)
-    if code:
-        with open(home / LOG, "rb") as log:
-            log.seek(begin)
-            said = log.read().decode("utf-8", "replace").splitlines()
-        say("\n".join(["the mill did not start; its log ends:", *said[-15:]]))
+    code = _wait_and_tell(home, supervisor, options)
+    if code and supervisor.poll() is not None:
+        if held(home):
+            say("the mill was started by another command meanwhile")
+            return _wait_and_tell(home, None, options)
+        said = last_lines(home / LOG, begin)[-_TOLD_LINES:]
+        say("\n".join(["the mill did not start; its log ends:", *said]))
     return code
 
 
+def _wait_and_tell(
+    home: Path, supervisor: "subprocess.Popen[bytes] | None", options: list[str]
+) -> int:
+    code = wait_until_ready(home, supervisor)
+    if held(home) and (home / BOOTSTRAP).exists():
+        tell_differences(home, options)
+    return code
+
+
+@dataclass(slots=True)
+class Parts:
+    """What `up` has seen of the parts, and told."""
+
+    began: float
+    restarts: dict[str, int] = field(default_factory=dict)
+    ends: Counter[str] = field(default_factory=Counter)
+    """How often each part ended by itself; what a signal ended may be well the next time."""
+    ready: dict[str, int] = field(default_factory=dict)
+    """The process that said it, of each part that is ready."""
+
+    def look(self, services: Services, *, fresh: bool) -> None:
+        """Tell what became of each part since the last look."""
+        for name, about in services.items():
+            before = self.restarts.get(name, 0 if fresh else about["restarts"])
+            self.restarts[name] = about["restarts"]
+            if ended := about["restarts"] - before:
+                self.ends[name] += ended if about["exit_code"] > 0 else 0
+                self.ready.pop(name, None)
+                self.tell(name, "ended", f"{_told(about['exit_code'])}; it is started again")
+            if name not in self.ready and about["pid"] and is_ready(about["metrics"]):
+                self.ready[name] = about["pid"]
+                self.tell(name, "ready", about["metrics"])
+
+    def confirm(self, services: Services) -> bool:
+        """Tell whether all that said they are ready still are, in the same process."""
+        for name, about in services.items():
+            if about["pid"] != self.ready.get(name) or not is_ready(about["metrics"]):
+                self.ready.pop(name, None)
+        return self.ready.keys() == services.keys()
+
+    def tell(self, name: str, what: str, about: str) -> None:
+        """Print one line."""
+        seconds = time.monotonic() - self.began
+        print(f"{name:<10} {what}  {about:<22} {seconds:5.1f} s", flush=True)
+
+
 def wait_until_ready(home: Path, supervisor: "subprocess.Popen[bytes] | None") -> int:
-    """Print one line for each part as it becomes ready."""
-    began = time.monotonic()
-    told: set[str] = set()
-    while time.monotonic() - began < _READY_SECONDS:
+    """Print a line for each part as it becomes ready or ends; return when all stay ready.
+
+    A part that ends again and again is not waited for. The supervisor goes on in any case: the cure
+    may need the other parts.
+    """
+    parts = Parts(time.monotonic())
+    state: dict[str, Any] = {}
+    begin = (home / LOG).stat().st_size if (home / LOG).exists() else 0
+    while time.monotonic() - parts.began < _READY_SECONDS:
         if supervisor is not None and supervisor.poll() is not None:
             return 1
-        state = read_state(home)
-        if supervisor is not None and state.get("supervisor") != supervisor.pid:
-            state = {}  # of a mill that was killed
-        seconds = time.monotonic() - began
-        if state and "kafka" not in told:
-            told.add("kafka")
-            bootstrap = state["environment"]["GRISTMILL_KAFKA_BOOTSTRAP"]
-            print(f"{'kafka':<10} ready  {bootstrap:<22} {seconds:5.1f} s", flush=True)
-        for name, about in state.get("services", {}).items():
-            if name not in told and is_ready(about["metrics"]):
-                told.add(name)
-                print(f"{name:<10} ready  {about['metrics']:<22} {seconds:5.1f} s", flush=True)
-        if state and told >= {"kafka", *state["services"]}:
-            return 0
+        before, state = state, _state_of(home, supervisor)
+        if state and not before:
+            parts.tell("kafka", "ready", state["environment"]["GRISTMILL_KAFKA_BOOTSTRAP"])
+        services: Services = state.get("services", {})
+        parts.look(services, fresh=supervisor is not None)
+        for name, ends in parts.ends.items():
+            if ends >= _MOST_ENDS:
+                tell_why(home, name, ends, begin)
+                return 1
+        if state and parts.ready.keys() == services.keys():
+            time.sleep(_SETTLE_SECONDS)
+            if parts.confirm(_state_of(home, supervisor).get("services", {})):
+                return 0
         time.sleep(_TICK_SECONDS)
-    say(f"not everything is ready; see {home / LOG}")
+    waited = [name for name in state.get("services", {}) if name not in parts.ready]
+    say(f"not ready: {', '.join(waited) or 'the mill'}; see {home / LOG}")
     return 1
+
+
+def _state_of(home: Path, supervisor: "subprocess.Popen[bytes] | None") -> dict[str, Any]:
+    """Return the state, unless it is that of a mill that was killed."""
+    state = read_state(home)
+    ours = supervisor is None or state.get("supervisor") == supervisor.pid
+    return state if ours else {}
+
+
+def _told(exit_code: int) -> str:
+    return f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
+
+
+def tell_why(home: Path, name: str, ends: int, begin: int) -> None:
+    """Tell what a part that does not come up said last, since the log's byte `begin`."""
+    lines = last_lines(home / LOG, begin)
+    errors = [line for line in lines if _is_error_of(name, line)]
+    said = errors[-1:] or lines[-_TOLD_LINES:]
+    say("\n".join([f"{name} has ended {ends} times; it says:", *said]))
+    say(f"it is tried again and the other parts run; see {home / LOG}, `make down` stops them")
+
+
+def _is_error_of(name: str, line: str) -> bool:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and (told.get("service"), told.get("level")) == (name, "error")
+
+
+def last_lines(path: Path, begin: int) -> list[str]:
+    """Return the last lines of a log since its byte `begin`; all of it where it began anew."""
+    with open(path, "rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(begin if begin <= size else 0, size - _TOLD_BYTES))
+        return log.read().decode("utf-8", "replace").splitlines()
+
+
+def tell_differences(home: Path, options: list[str]) -> None:
+    """Say whether the topics of a Kafka that is not ours are as ours would be."""
+    done = subprocess.run(
+        gristmill("topics", "diff", "--json", *options),
+        env={**os.environ, **read_state(home).get("environment", {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(done.stdout) if done.stdout else {"differences": []}
+    if topics := {one["topic"] for one in told["differences"]}:
+        command = " ".join(["gristmill topics diff", *options])
+        say(f"topics that are not as packaged, and stay so: {len(topics)}; `{command}` shows how")
 
 
 def down(home: Path) -> int:
@@ -253,7 +213,7 @@ def down(home: Path) -> int:
         say("the mill is not running")
         return 0
     supervisor = 0
-    deadline = time.monotonic() + _STOP_SECONDS + 30
+    deadline = time.monotonic() + STOP_SECONDS + 30
     while held(home) or is_running(supervisor):
         told = (home / "lock").read_text(encoding="ascii")  # empty while one is just starting
         if told.isdecimal() and int(told) != supervisor:
@@ -268,69 +228,55 @@ def down(home: Path) -> int:
     return 0
 
 
-def reset(home: Path) -> int:
-    """Stop the mill and remove log, index, tables and blobs together."""
+def reset(home: Path, *, topics: bool) -> int:
+    """Stop the mill and remove log, index, tables and blobs together.
+
+    The log of a Kafka that is not ours stays, unless `topics` asks for it: then it goes first.
+    """
     if code := down(home):
         return code
+    bootstrap = _read_bootstrap(home)
+    if bootstrap and topics:
+        if delete_topics(bootstrap):
+            say(f"the topics at {bootstrap} could not be deleted; nothing else is removed")
+            return 1
+        (home / BOOTSTRAP).unlink()
     for name in _DATA:
         path = home / name
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    print("log, index, tables and blobs are removed; what was downloaded stays", flush=True)
+    if bootstrap and not topics:
+        print("index, tables and blobs are removed; what was downloaded stays", flush=True)
+        say(
+            f"the topics and groups of Gristmill in your Kafka at {bootstrap} stay: "
+            "`make reset TOPICS=yes` deletes them.\n"
+            "Until then the next `make up` there takes what they hold into new tables, and stops "
+            "where that needs the index or the blobs that are gone"
+        )
+    else:
+        print("log, index, tables and blobs are removed; what was downloaded stays", flush=True)
     return 0
 
 
-def supervise(home: Path, partitions: int | None) -> int:
-    """Be the supervisor: the one process that holds the lock."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(home))
-        except BlockingIOError:
-            say(f"another mill runs in {home}")
-            return 1
-        (home / STATE).unlink(missing_ok=True)  # of a mill that was killed
-        bootstrap = os.environ.get("KAFKA_BOOTSTRAP") or os.environ.get("GRISTMILL_KAFKA_BOOTSTRAP")
-        kafka = None if bootstrap else KafkaCluster(home / "kafka", die_with_parent=True)
-        environment = {k: v for k, v in os.environ.items() if k != "GRISTMILL_KAFKA_BOOTSTRAP"}
-        try:
-            Supervisor(home, environment, bootstrap or "", kafka, partitions).run()
-        except (KafkaError, subprocess.CalledProcessError) as error:
-            say(str(error))
-            return 1
-    return 0
-
-
-@contextlib.contextmanager
-def locked(home: Path) -> "Iterator[IO[str]]":
-    """Hold the lock that says a supervisor is running, with its pid inside."""
-    with open(home / "lock", "a+", encoding="ascii") as lock:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:  # `held` takes it for a moment
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_TICK_SECONDS / 10)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield lock
-
-
-def held(home: Path) -> bool:
-    """Tell whether a supervisor is running."""
+def _read_bootstrap(home: Path) -> str:
+    """Return where the user's own Kafka is that the mill ran on last; empty where it was ours."""
     try:
-        with open(home / "lock", "a", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return (home / BOOTSTRAP).read_text()
     except FileNotFoundError:
-        return False
-    return False
+        return ""
+
+
+def delete_topics(bootstrap: str) -> int:
+    """Delete the topics and groups of Gristmill in a Kafka; return the exit code."""
+    print(f"the topics and groups of Gristmill in your Kafka at {bootstrap}:", flush=True)
+    return subprocess.run(
+        gristmill("topics", "delete", "--yes"),
+        env={**os.environ, "GRISTMILL_KAFKA_BOOTSTRAP": bootstrap},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
 
 
 def is_running(pid: int) -> bool:
@@ -340,15 +286,6 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid != 0
-
-
-def read_state(home: Path) -> dict[str, Any]:
-    """Return what the supervisor wrote down; nothing before everything was started once."""
-    try:
-        content: dict[str, Any] = json.loads((home / STATE).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return content if held(home) else {}
 
 
 def is_ready(address: str) -> bool:
@@ -361,38 +298,6 @@ def is_ready(address: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def say(line: str) -> None:
-    """Tell people something, on stderr."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def _gristmill() -> tuple[str, ...]:
-    return (sys.executable, "-P", "-m", "gristmill.cli.main")
-
-
-def _stages() -> list[str]:
-    """Return the stages to serve, downstream first: who answers is there before who asks."""
-    from gristmill.cli.local import route_of_files  # it loads every stage
-    from gristmill.runtime.adapters.plugins import load_plugins
-
-    return ["shards", *reversed(route_of_files(load_plugins(), paper=False))]
-
-
-def _die_with_parent(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it was killed before the kernel knew
-        os._exit(1)
 
 
 def main() -> int:
@@ -408,12 +313,17 @@ def main() -> int:
         metavar="N",
         help="of each topic; without it they stay as they are",
     )
+    parser.add_argument(
+        "--topics",
+        action="store_true",
+        help="reset: delete the topics and groups of a Kafka of your own, too",
+    )
     options = parser.parse_args()
     home = options.home.resolve()
     commands = {
         "up": lambda: up(home, options.partitions),
         "down": lambda: down(home),
-        "reset": lambda: reset(home),
+        "reset": lambda: reset(home, topics=options.topics),
         "supervise": lambda: supervise(home, options.partitions),
     }
     return commands[options.command]()

@@ -309,6 +309,22 @@ def test_a_killed_supervisor_leaves_nothing_behind_and_up_works_again(
     assert len(running.kept(source)) == 3
 
 
+def test_the_log_holds_what_all_parts_say_and_is_bounded(running: Running) -> None:
+    log, old = running.home / "mill.log", running.home / "mill.log.1"
+    assert old.exists() or "Kafka Server started" in log.read_text()
+    assert not list((running.home / "kafka").glob("*.log"))
+    os.truncate(log, 51 << 20)  # as if much had been said
+    wait_for(lambda: log.stat().st_size < 1 << 20, "the log begins anew", 10)
+    assert old.stat().st_size >= 51 << 20
+    before = {"syntax": running.worker("syntax")["pid"]}
+    os.kill(before["syntax"], signal.SIGKILL)
+    running.wait_until_restarted(before)
+    lines = log.read_text().splitlines()
+    assert "syntax ended with -9; it is started again" in lines
+    assert any(line.startswith("{") and json.loads(line)["service"] == "syntax" for line in lines)
+    assert "\0" not in log.read_text()
+
+
 # --- what is kept ---------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 from kafka_broker import KafkaCluster
 
+from gristmill.runtime.adapters import kafka_deletion
 from gristmill.runtime.adapters.kafka_admin import (
     committed_offsets,
     group_lag,
@@ -126,6 +127,56 @@ def test_apply_leaves_a_replication_that_differs(site: Site) -> None:
 def test_what_the_cluster_refuses_is_told_in_its_words(site: Site) -> None:
     with pytest.raises(BadInput, match=rf"does not take {site.name} so: .*replicat"):
         apply(site.settings, site.topics(replication=3))
+
+
+def test_only_what_is_missing_is_made_where_that_is_asked_for(site: Site) -> None:
+    apply(site.settings, site.topics("retention: 2h", partitions=2))
+    site.forget_places()
+    (there,) = site.topics("retention: 1h, replication: 3", partitions=1)
+    new = replace(there, name=f"{there.name}-new", replication=None)
+    result = apply(site.settings, [there, new], only_missing=True)
+    assert not result.left
+    made = {(one.what, one.topic) for one in result.done}
+    assert made == {(What.TOPIC, new.name), (What.PLACE, new.name), (What.PLACE, there.name)}
+    assert {one.name or one.what for one in result.untouched} == {
+        What.PARTITIONS, What.REPLICATION, "retention.ms", "min.insync.replicas",
+    }  # fmt: skip
+    assert find_differences(site.settings, site.topics("retention: 2h", partitions=2)) == []
+    again = apply(site.settings, [there, new], only_missing=True)
+    assert (again.done, again.left, again.untouched) == ([], [], result.untouched)
+
+
+# --- deletion -------------------------------------------------------------------------------------
+
+
+def test_topics_and_groups_are_deleted_and_nothing_else(site: Site) -> None:
+    (topic,) = site.topics()
+    other = replace(topic, name=f"{topic.name}-other", groups=(f"{site.group}-other",))
+    apply(site.settings, [topic, other])
+    site.write(b"a")
+    assert kafka_deletion.delete(site.settings, [topic]) == [topic.name]
+    assert kafka_deletion.present_topics(site.settings, [topic, other]) == [other.name]
+    groups = {one["group_id"] for one in site.admin.list_groups()}
+    assert {site.group, *other.groups} & groups == set(other.groups)
+    assert kafka_deletion.delete(site.settings, [topic]) == []
+    assert apply(site.settings, [topic]).left == []
+
+
+def test_nothing_is_deleted_under_members_at_work(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_deletion, "_GONE_SECONDS", 0.0)
+    topics = site.topics()
+    apply(site.settings, topics)
+    consumer = make_consumer(site.settings, site.group, f"{site.group}-0")
+    try:
+        consumer.subscribe([site.name])
+        _poll_until(consumer, 0)
+        with pytest.raises(BadInput, match=f"members of {site.group} are at work"):
+            kafka_deletion.delete(replace(site.settings, session_seconds=1.0), topics)
+    finally:
+        consumer.close(autocommit=False)
+    assert site.places(1) == {0: 0}
 
 
 # --- places ---------------------------------------------------------------------------------------
@@ -276,9 +327,16 @@ def test_the_commands_tell_by_their_exit_codes(site: Site) -> None:
     assert code == 1
     assert "replication: 1 -> 3" in out
     assert "left" in err
+    code, out, _ = run("apply", "--only-missing", "--partitions", "2")
+    assert code == 0
+    assert "partitions: 1 -> 2\n    not by apply: it is there" in out
     code, _, err = run("apply", "--partitions", "0")
     assert code == 2
     assert "partitions: 0 is not" in err
+    code, out, err = run("delete")
+    assert (code, out) == (1, f"{site.name}  with all its records\n")
+    assert "--yes deletes these 1 topics at 127.0.0.1:" in err
+    assert run("delete", "--yes")[:2] == (0, f"{site.name}  deleted\n")
 
 
 def _gristmill(site: Site, words: Sequence[str]) -> tuple[int, str, str]:

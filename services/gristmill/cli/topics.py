@@ -105,6 +105,10 @@ def apply(
             help="With --from-beginning: the dedup index was made anew, so nothing is kept twice.",
         ),
     ] = False,
+    only_missing: Annotated[
+        bool,
+        typer.Option("--only-missing", help="Leave topics that are there as they are."),
+    ] = False,
     mill: _Mill = DIRECTORY,
     config: _Config = None,
     as_json: _Json = False,
@@ -113,7 +117,8 @@ def apply(
 
     A second time there is nothing to do. A group that has no place where records are is left alone:
     its offsets may have expired, and to begin again is for a person to say. The exit code is 1 when
-    something is left that cannot be changed here.
+    something is left that cannot be changed here. With --only-missing what differs in topics that
+    are there is told and left, and that is no failure.
 
     Where stages have decided before, --from-beginning has them decide once more, and dedup would
     keep once more what it kept. So it is refused there, unless the index was made anew since: stop
@@ -127,21 +132,52 @@ def apply(
     kafka = _settings(mill, config)
     if from_beginning and not after_rebuild:
         _refuse_if_decided(kafka)
-    result = kafka_topics.apply(kafka, wanted.topics(), from_beginning=from_beginning)
+    result = kafka_topics.apply(
+        kafka, wanted.topics(), from_beginning=from_beginning, only_missing=only_missing
+    )
     if as_json:
         print_json(
             {
                 "done": [asdict(one) for one in result.done],
                 "left": [asdict(one) for one in result.left],
+                "untouched": [asdict(one) for one in result.untouched],
             }
         )
     else:
-        _show(result.done)
-        _show(result.left)
-        if not result.done and not result.left:
+        for differences in (result.done, result.left, result.untouched):
+            _show(differences)
+        if not (result.done or result.left or result.untouched):
             OUT.print("nothing to do")
     if result.left:
         ERR.print(f"{len(result.left)} differences are left that could not be changed")
+        raise typer.Exit(1)
+
+
+@app.command("delete")
+def delete(
+    file: _File = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it, not only say it.")] = False,
+    mill: _Mill = DIRECTORY,
+    config: _Config = None,
+) -> None:
+    """Delete the topics with all their records, and the groups that read them. Nothing else.
+
+    Without --yes they are only listed, and the exit code is 1 where there are some. Workers must be
+    stopped. Index and tables stay: with topics made anew they go on.
+
+    Example: gristmill topics delete --yes
+    """
+    from gristmill.runtime.adapters import kafka_deletion
+
+    topics = _Wanted(file=file).topics()
+    kafka = _settings(mill, config)
+    names = (kafka_deletion.delete if yes else kafka_deletion.present_topics)(kafka, topics)
+    for name in names:
+        OUT.print(f"[bold]{escape(name)}[/bold]  {'deleted' if yes else 'with all its records'}")
+    if not names:
+        OUT.print(f"no topic of these is at {escape(kafka.bootstrap)}")
+    elif not yes:
+        ERR.print(f"--yes deletes these {len(names)} topics at {escape(kafka.bootstrap)}")
         raise typer.Exit(1)
 
 
@@ -227,10 +263,10 @@ class _Wanted:
     """What the command line says of the topics."""
 
     file: str | None
-    values: str | None
-    partitions: int | None
-    replication: int | None
-    min_in_sync: int | None
+    values: str | None = None
+    partitions: int | None = None
+    replication: int | None = None
+    min_in_sync: int | None = None
 
     def topics(self) -> "Sequence[Topic]":
         from gristmill.runtime.adapters.topic_file import load_topics

@@ -4,14 +4,12 @@ Where readers begin is part of it. A worker refuses a partition in which its gro
 because a place that expired looks the same as one that never was; so places are made here, once.
 """
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition, errors
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
@@ -23,16 +21,14 @@ from gristmill.runtime.adapters.kafka_admin import (
     offsets_of,
     partitions_of,
 )
+from gristmill.runtime.adapters.kafka_patience import patiently
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.adapters.topic_file import Topic
 from gristmill.runtime.model import BadInput, Fatal
 
-_PATIENCE_SECONDS = 30.0  # a broker carries out what it accepted within milliseconds, if it is well
-_STEP_SECONDS = 0.1
 _REPLICATION = "Kafka changes it by kafka-reassign-partitions.sh, never here"
 _FEWER = "partitions are never taken away"
-
-T = TypeVar("T")
+_THERE = "it is there, and only what is missing is made"
 
 
 class What(StrEnum):
@@ -74,10 +70,11 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was changed, and what still differs because it cannot be changed here."""
+    """What was changed, what cannot be changed here, and what was not to be touched."""
 
     done: Sequence[Difference]
     left: Sequence[Difference]
+    untouched: Sequence[Difference] = ()
 
 
 def difference(
@@ -88,7 +85,8 @@ def difference(
     for topic in topics:
         there = present.get(topic.name)
         if there is None:
-            shape = f"partitions {topic.partitions}, replication {topic.replication}"
+            replication = topic.replication or "as the cluster gives it"
+            shape = f"partitions {topic.partitions}, replication {replication}"
             found.append(Difference(topic=topic.name, what=What.TOPIC, present=None, wanted=shape))
         else:
             found += _differences(topic, there, busy)
@@ -102,7 +100,7 @@ def _differences(topic: Topic, there: Present, busy: frozenset[str]) -> Iterator
         if there.partitions > topic.partitions:
             hindrance = _FEWER
         elif working:  # a record may be in a new partition before its reader has a place there
-            hindrance = _at_work(working[0])
+            hindrance = at_work(working[0])
         yield Difference(
             topic=topic.name,
             what=What.PARTITIONS,
@@ -110,7 +108,7 @@ def _differences(topic: Topic, there: Present, busy: frozenset[str]) -> Iterator
             wanted=str(topic.partitions),
             hindrance=hindrance,
         )
-    if there.replication != topic.replication:
+    if topic.replication not in {None, there.replication}:
         yield Difference(
             topic=topic.name,
             what=What.REPLICATION,
@@ -136,7 +134,8 @@ def _unwritable(name: str, wanted: str, there: Present) -> str:
     return f"only {there.replication} hold each partition: no record could be written any more"
 
 
-def _at_work(group: str) -> str:
+def at_work(group: str) -> str:
+    """Return why a group cannot be touched now."""
     return f"members of {group} are at work: stop them and wait until their sessions have ended"
 
 
@@ -158,7 +157,7 @@ def missing_place(
             "never began; --from-beginning makes it begin at the first record"
         )
     elif busy:
-        hindrance = _at_work(group)
+        hindrance = at_work(group)
     return Difference(
         topic=topic,
         what=What.PLACE,
@@ -175,16 +174,26 @@ def find_differences(settings: KafkaSettings, topics: Sequence[Topic]) -> list[D
     with administration(settings) as admin:
         there, busy = _look(admin, topics)
         found = difference(topics, there, busy)
-        return found + _patiently(lambda: _missing_places(admin, topics, busy))
+        return found + patiently(lambda: _missing_places(admin, topics, busy))
 
 
 def apply(
-    settings: KafkaSettings, topics: Sequence[Topic], *, from_beginning: bool = False
+    settings: KafkaSettings,
+    topics: Sequence[Topic],
+    *,
+    from_beginning: bool = False,
+    only_missing: bool = False,
 ) -> Applied:
-    """Make a cluster agree. Raises BadInput, before anything is changed, for fewer partitions."""
+    """Make a cluster agree. Raises BadInput, before anything is changed, for fewer partitions.
+
+    With `only_missing` topics that are there stay as they are; groups without a place get theirs.
+    """
     with administration(settings) as admin:
         there, busy = _look(admin, topics)
         found = difference(topics, there, busy)
+        there_already = [one for one in found if only_missing and one.what is not What.TOPIC]
+        untouched = [replace(one, hindrance=_THERE) for one in there_already]
+        found = [one for one in found if one not in there_already]
         for one in found:
             if one.hindrance == _FEWER:
                 raise BadInput(
@@ -197,14 +206,15 @@ def apply(
         _alter_configs(admin, [one for one in done if one.what is What.CONFIG])
         _add_partitions(admin, [one for one in done if one.what is What.PARTITIONS])
         if done:
-            _wait_until_agreed(admin, topics, busy)
-        places = _patiently(
+            changed = {one.topic for one in done}
+            _wait_until_agreed(admin, [one for one in topics if one.name in changed], busy)
+        places = patiently(
             lambda: _missing_places(admin, topics, busy, from_beginning=from_beginning)
         )
         left += [one for one in places if one.hindrance]
         for one in _make_places(admin, [one for one in places if not one.hindrance]):
             (left if one.hindrance else done).append(one)
-    return Applied(done, left)
+    return Applied(done, left, untouched)
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -215,7 +225,7 @@ def _look(
 ) -> tuple[dict[str, Present], frozenset[str]]:
     topics = list(topics)
     groups = {group for topic in topics for group in topic.groups}
-    return _patiently(lambda: _present(admin, topics)), _patiently(lambda: _busy(admin, groups))
+    return patiently(lambda: _present(admin, topics)), patiently(lambda: busy_groups(admin, groups))
 
 
 def _present(admin: KafkaAdminClient, topics: Iterable[Topic]) -> dict[str, Present]:
@@ -240,7 +250,7 @@ def _present(admin: KafkaAdminClient, topics: Iterable[Topic]) -> dict[str, Pres
     return found
 
 
-def _busy(admin: KafkaAdminClient, groups: Iterable[str]) -> frozenset[str]:
+def busy_groups(admin: KafkaAdminClient, groups: Iterable[str]) -> frozenset[str]:
     """Return those groups that have members: Kafka lets nobody else move their offsets."""
     described = admin.describe_groups(sorted(groups)) if groups else {}
     for name, group in described.items():
@@ -293,7 +303,7 @@ def _create(admin: KafkaAdminClient, topics: Iterable[Topic]) -> None:
     wanted = {
         topic.name: {
             "num_partitions": topic.partitions,
-            "replication_factor": topic.replication,
+            "replication_factor": topic.replication or -1,
             "configs": dict(topic.configs),
         }
         for topic in topics
@@ -353,7 +363,7 @@ def _wait_until_agreed(
         if differing:
             raise errors.LeaderNotAvailableError(f"{differing[0]} is not yet as it should be")
 
-    _patiently(agreed)
+    patiently(agreed)
 
 
 def _make_places(admin: KafkaAdminClient, places: Iterable[Difference]) -> Iterator[Difference]:
@@ -364,10 +374,10 @@ def _make_places(admin: KafkaAdminClient, places: Iterable[Difference]) -> Itera
         offsets = {
             there: OffsetAndMetadata(int(one.wanted), "", -1) for there, one in these.items()
         }
-        answer = _patiently(partial(_commit, admin, group, offsets))
+        answer = patiently(partial(_commit, admin, group, offsets))
         for there, error in answer.items():
             one = these[there]
-            yield one if error is errors.NoError else replace(one, hindrance=_at_work(group))
+            yield one if error is errors.NoError else replace(one, hindrance=at_work(group))
 
 
 def _commit(
@@ -379,15 +389,3 @@ def _commit(
         if error not in {errors.NoError, errors.UnknownMemberIdError}:
             raise error(group)
     return answer
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Call until nothing is in the making any more: leaders, coordinators, the topic of offsets."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return call()
-        except errors.KafkaError as error:
-            if not error.retriable or time.monotonic() > deadline:
-                raise
-        Event().wait(_STEP_SECONDS)

@@ -20,17 +20,21 @@ _LARGEST = (1 << 63) - 1
 _LARGEST_SEGMENT = (1 << 31) - 1
 _SMALLEST_SEGMENT = 1 << 20  # brokers take none that is smaller
 _MAJORITY = "majority"
+_CLUSTER = "cluster"
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _GROUPS = "groups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic as it should be. `groups` are the consumer groups that read it."""
+    """A topic as it should be. `groups` are the consumer groups that read it.
+
+    A `replication` of None is what the cluster gives, and `configs` leaves to it what goes with it.
+    """
 
     name: str
     partitions: int
-    replication: int
+    replication: int | None
     configs: Mapping[str, str]
     groups: tuple[str, ...] = ()
 
@@ -122,16 +126,19 @@ def combine(
 
 
 def _topic(name: str, entry: Mapping[str, str], groups: tuple[str, ...]) -> Topic:
-    replication = int(entry["replication"])
-    majority = str(replication // 2 + 1)
     configs = {config: entry[key] for key, config in _CONFIGS.items()}
-    if configs["min.insync.replicas"] == _MAJORITY:
-        configs["min.insync.replicas"] = majority
-    if int(configs["min.insync.replicas"]) > replication:
-        raise BadInput(
-            f"{name}: min_in_sync is {configs['min.insync.replicas']} and replication "
-            f"{replication}: no record could be written"
-        )
+    replication = None if entry["replication"] == _CLUSTER else int(entry["replication"])
+    in_sync = configs.pop(_IN_SYNC)
+    if replication is None:
+        if in_sync != _MAJORITY:
+            raise BadInput(f"{name}: min_in_sync is {in_sync}, and that needs a replication beside")
+    else:
+        configs[_IN_SYNC] = str(replication // 2 + 1) if in_sync == _MAJORITY else in_sync
+        if int(configs[_IN_SYNC]) > replication:
+            raise BadInput(
+                f"{name}: min_in_sync is {in_sync} and replication {replication}: "
+                "no record could be written"
+            )
     return Topic(
         name=name,
         partitions=int(entry["partitions"]),
@@ -218,7 +225,7 @@ def _choice(*words: str) -> _Check:
 
 _CHECKS: Mapping[str, _Check] = {
     "partitions": _count(100_000),
-    "replication": _count(1000),
+    "replication": _count(1000, _CLUSTER),
     "min_in_sync": _count(1000, _MAJORITY),
     "retention": _time,
     "retention_size": _size(1, _LARGEST, "unlimited"),
@@ -229,8 +236,9 @@ _CHECKS: Mapping[str, _Check] = {
     "cleanup": _choice("delete", "compact"),
 }
 
+_IN_SYNC = "min.insync.replicas"
 _CONFIGS = {
-    "min_in_sync": "min.insync.replicas",
+    "min_in_sync": _IN_SYNC,
     "retention": "retention.ms",
     "retention_size": "retention.bytes",
     "segment": "segment.bytes",

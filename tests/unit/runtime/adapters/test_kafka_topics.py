@@ -54,6 +54,7 @@ def topics_of(values: str = "", **flags: int | None) -> dict[str, Topic]:
 
 
 def as_present(topic: Topic) -> Present:
+    assert topic.replication is not None
     return Present(
         partitions=topic.partitions, replication=topic.replication, configs=topic.configs
     )
@@ -78,8 +79,8 @@ def topics_read() -> set[str]:
 
 def test_the_packaged_topics_are_right_for_one_machine() -> None:
     for topic in load_topics():
-        assert (topic.partitions, topic.replication) == (1, 1)
-        assert topic.configs["min.insync.replicas"] == "1"
+        assert (topic.partitions, topic.replication) == (1, None)
+        assert "min.insync.replicas" not in topic.configs
         most = MAX_DEAD_BYTES if topic.name == DEAD_TOPIC else MAX_MESSAGE_BYTES
         assert topic.configs["max.message.bytes"] == str(most)
         assert topic.configs["cleanup.policy"] == "delete"
@@ -105,6 +106,20 @@ def test_flags_are_defaults_and_an_entry_goes_before_them() -> None:
     assert (topics["grain"].partitions, topics["flour"].partitions) == (6, 1)
     assert topics["grain"].configs["min.insync.replicas"] == "2"
     assert topics_of(replication=3, min_in_sync=1)["grain"].configs["min.insync.replicas"] == "1"
+
+
+def test_a_replication_may_be_left_to_the_cluster() -> None:
+    grain = topics_of("defaults: {replication: cluster}")["grain"]
+    assert grain.replication is None
+    assert "min.insync.replicas" not in grain.configs
+    for replication, in_sync in ((1, "1"), (3, "2")):
+        there = as_present(topics_of(replication=replication)["grain"])
+        assert there.configs["min.insync.replicas"] == in_sync
+        assert difference([grain], {"grain": there}) == []
+    (new,) = difference([grain], {})
+    assert new.wanted == "partitions 2, replication as the cluster gives it"
+    with pytest.raises(BadInput, match="min_in_sync is 2, and that needs a replication beside"):
+        topics_of("defaults: {replication: cluster, min_in_sync: 2}")
 
 
 def test_values_are_laid_over_defaults_and_entries() -> None:
