@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,20 @@ def test_the_librarys_own_client_forgets_the_commit_and_ours_gives_up_in_time(
     with pytest.raises(errors.KafkaError):
         _commit_over_a_restart(cluster, settings, "forgetful")
     assert time.monotonic() - begin < 3 * DEADLINE_SECONDS
+
+
+def test_a_commit_whose_topic_is_not_known_yet_gives_up_in_time(
+    cluster: KafkaCluster, settings: KafkaSettings
+) -> None:
+    """A producer that was just made waits in its first send, and for longer than a commit may."""
+    short = replace(settings, commit_seconds=2.0)
+    producer = TransactionalProducer(short, "unknown", SystemClock())
+    cluster.kill()
+    begin = time.monotonic()
+    with pytest.raises(errors.KafkaTimeoutError):
+        producer.commit([_message()], {}, "unknown")
+    assert time.monotonic() - begin < 8.0  # the library's own limit here is 10 s
+    producer.close()
 
 
 def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(

@@ -34,6 +34,7 @@ class TransactionalProducer:
         self._limit = settings.commit_seconds
         self._producer: KafkaProducer = make_producer(settings, transactional_id)
         try:
+            self._bound()
             self._producer.init_transactions()
         except BaseException:
             self.close()
@@ -46,21 +47,32 @@ class TransactionalProducer:
         """
         self._deadline = self._clock.monotonic() + self._limit
         self._producer.begin_transaction()
-        sent = [
-            self._producer.send(
-                message.topic,
-                key=message.key,
-                value=message.value,
-                headers=list(message.headers),
-                partition=message.partition,
-            )
-            for message in messages
-        ]
+        sent = [self._send(message) for message in messages]
         try:
             self._end(offsets, membership)
         except errors.KafkaError as error:
             # What the commit says of a send that was refused depends on when that was.
             raise next(filter(_is_refusal, (one.exception for one in sent)), error) from error
+
+    def _send(self, message: Message) -> Any:  # noqa: ANN401  # a future of the library
+        self._bound()
+        return self._producer.send(
+            message.topic,
+            key=message.key,
+            value=message.value,
+            headers=list(message.headers),
+            partition=message.partition,
+        )
+
+    def _bound(self) -> None:
+        """Let the next call block no longer than the deadline allows.
+
+        A send waits when its topic is not known yet, or the buffer is full.
+        """
+        self._producer.config["max_block_ms"] = self._left() * 1000
+
+    def _left(self) -> float:
+        return max(0.0, self._deadline - self._clock.monotonic())
 
     def _end(self, offsets: Offsets, membership: object) -> None:
         manager = self._producer._transaction_manager
@@ -77,8 +89,7 @@ class TransactionalProducer:
 
     def _wait(self, result: Any) -> None:  # noqa: ANN401  # a private class of the library
         self._producer._sender.wakeup()
-        left = max(0.0, self._deadline - self._clock.monotonic())
-        if not result.wait(timeout_ms=left * 1000):
+        if not result.wait(timeout_ms=self._left() * 1000):
             raise errors.KafkaTimeoutError(f"no answer within {self._limit:.0f} s")
 
     def close(self) -> None:
