@@ -1,11 +1,12 @@
 """Counting how often a process died at its work, outside of the process.
 
-The counter is the note beside a committed offset. Every start leaves its mark there first, and with
-every answer; an orderly end takes it back. A start that finds the mark of an earlier one of the
-same name knows that it died, and so it is with the mark of a worker that has left the group: those
-that die in turns are counted together. Answers forgive deaths once they are past all that was in
-work. After two deaths in a row records are taken one by one, each with a mark of its own; the one
-that was alone in work at the third is set aside unseen.
+The counter is the note beside a committed offset. A start leaves its mark there before it takes
+anything into work, and with every answer; an orderly end takes it back. A start that finds the mark
+of an earlier one of the same name knows that it died, and so it is with the mark of a worker that
+has left the group: those that die in turns are counted together. What was in work at a death is
+under suspicion; the death is forgiven once all of that is answered. What was in work at two deaths
+in a row is taken one by one, each with a mark of its own; the one that was alone in work at the
+third is set aside unseen.
 """
 
 from collections.abc import Iterable
@@ -20,12 +21,14 @@ _DEATHS_BEFORE_CARE = DEATHS_PER_RECORD - 1
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a note says: `deaths` at this place so far, and which start is at work here now.
+    """What a note says: `deaths` here so far, and which start is at work here now.
 
-    Records before `until` were in work. An empty `instance` says that nothing is at work now.
+    Records before `suspect` were in work at all of them. What is in work now lies before `until`.
+    An empty `instance` says that nothing is at work.
     """
 
     deaths: int = 0
+    suspect: int = 0
     until: int = 0
     instance: str = ""
     start: str = ""
@@ -34,15 +37,16 @@ class Mark:
     def read(cls, note: str) -> "Mark":
         """Read a note; one that is none of ours says nothing."""
         parts = note.split(";")
-        if len(parts) == 4 and parts[0].isdecimal() and parts[1].isdecimal():
-            return cls(int(parts[0]), int(parts[1]), parts[2], parts[3])
+        if len(parts) == 5 and all(part.isdecimal() for part in parts[:3]):
+            deaths, suspect, until = map(int, parts[:3])
+            return cls(deaths, suspect, until, parts[3], parts[4])
         return cls()
 
     def note(self) -> str:
         """Return the note that says it."""
         if not self.deaths and not self.instance:
             return ""
-        return f"{self.deaths};{self.until};{self.instance};{self.start}"
+        return f"{self.deaths};{self.suspect};{self.until};{self.instance};{self.start}"
 
 
 class Attempts:
@@ -53,31 +57,33 @@ class Attempts:
         self._instance = instance
         self._start = uuid4().hex[:12]
         self._marks: dict[Partition, Mark] = {}
-        self._begun: dict[Partition, int] = {}  # the end of what was ever in work here
 
     def begin(self, deliveries: Iterable[Delivery]) -> None:
-        """Leave a mark in every partition of which these are the first records.
-
-        While a death is not forgiven, whatever else comes into work is under suspicion, too.
-        """
+        """Leave a mark in every partition whose last one does not cover these records."""
         ends: dict[Partition, int] = {}
         for delivery in deliveries:
             ends[delivery.partition] = delivery.offset + 1
-        self._begun |= ends
         for partition, end in ends.items():
-            if (known := self._marks.get(partition)) is not None:
-                if 0 < known.deaths < _DEATHS_BEFORE_CARE and end > known.until:
-                    self._leave(partition, replace(known, until=end), known)
-                continue
-            stands = self._log.committed(partition)
-            found = Mark.read(stands.note)
-            deaths = found.deaths + self._has_died(found)
-            if deaths >= _DEATHS_BEFORE_CARE:
-                mark = Mark(deaths, found.until)  # none is at work before it is alone
-            else:
-                until = max(end, found.until) if deaths else end
-                mark = Mark(deaths, until, self._instance, self._start)
+            found = mark = self._marks.get(partition, Mark())
+            if partition not in self._marks:
+                stands = self._log.committed(partition)
+                found = Mark.read(stands.note)
+                mark = self._taken_over(found, stands.offset)
+            if mark.deaths < _DEATHS_BEFORE_CARE:  # beyond, none is at work before it is alone
+                until = max(mark.until, end)
+                mark = replace(mark, until=until, instance=self._instance, start=self._start)
             self._leave(partition, mark, found)
+
+    def _taken_over(self, found: Mark, offset: int) -> Mark:
+        """Return what holds at `offset` for this start, of a mark that it has found."""
+        if found.start == self._start:
+            return found
+        if not self._has_died(found):
+            return Mark(found.deaths, found.suspect)
+        suspect = min(found.suspect, found.until)
+        if found.deaths and suspect > offset:
+            return Mark(found.deaths + 1, suspect)
+        return Mark(1, found.until)  # nothing that is left was in work at the deaths before, too
 
     def _has_died(self, found: Mark) -> bool:
         """Tell whether the start that left a mark ended without taking it back.
@@ -97,12 +103,13 @@ class Attempts:
     def is_careful(self, delivery: Delivery) -> bool:
         """Tell whether a record must be taken alone."""
         mark = self._marks.get(delivery.partition, Mark())
-        return mark.deaths >= _DEATHS_BEFORE_CARE and delivery.offset < mark.until
+        return mark.deaths >= _DEATHS_BEFORE_CARE and delivery.offset < mark.suspect
 
     def alone(self, delivery: Delivery) -> None:
         """Leave a mark for a record that is taken alone, the first that is not answered."""
         known = self._marks[delivery.partition]
-        mark = replace(known, instance=self._instance, start=self._start)
+        until = delivery.offset + 1
+        mark = replace(known, until=until, instance=self._instance, start=self._start)
         self._leave(delivery.partition, mark, known)
 
     def is_condemned(self, delivery: Delivery) -> bool:
@@ -114,13 +121,13 @@ class Attempts:
         mark = self._marks.get(partition, Mark())
         if mark.deaths >= DEATHS_PER_RECORD:
             mark = Mark()  # the culprit is out: what was in work beside it is cleared
-        if mark.deaths >= _DEATHS_BEFORE_CARE and offset < mark.until:
-            return Committed(offset, Mark(_DEATHS_BEFORE_CARE, mark.until).note())
+        if mark.deaths >= _DEATHS_BEFORE_CARE and offset < mark.suspect:
+            return Committed(offset, Mark(_DEATHS_BEFORE_CARE, mark.suspect).note())
         # Deaths are forgotten behind what may have caused them; that this start is at work is not,
         # or the death at a record that comes later would go unseen.
-        deaths = mark.deaths if offset < mark.until else 0
-        until = max(offset, self._begun.get(partition, 0))
-        return Committed(offset, Mark(deaths, until, self._instance, self._start).note())
+        deaths, suspect = (mark.deaths, mark.suspect) if offset < mark.suspect else (0, 0)
+        until = max(mark.until, offset)
+        return Committed(offset, Mark(deaths, suspect, until, self._instance, self._start).note())
 
     def committed(self, partition: Partition, committed: Committed) -> None:
         """Take notice that what `answered` returned is committed."""
