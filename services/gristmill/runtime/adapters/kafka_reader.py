@@ -128,9 +128,14 @@ class KafkaReader:
         """Wait for the end of a rebalance that goes on, for longer than a poll.
 
         kafka-python 3.0.12 throws a join away that ends while no poll waits for it, and begins
-        another, which makes everybody join again: with short polls a group may never settle.
+        another, which makes everybody join again: with short polls a group may never settle. And it
+        forgets a join whose reason is gone when it is not through yet: a topic that was missing
+        from what it knew while a broker came back.
         """
         coordinator = self._consumer._coordinator
+        with coordinator._lock:
+            if not coordinator.stable():
+                coordinator.request_rejoin()
         if coordinator.need_rejoin():
             coordinator.ensure_active_group(timeout_ms=_JOIN_MS)
 
