@@ -10,15 +10,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from fault_conductor import Case
+from fault_history import SHARDS
+from fault_mill import Mill
 from fault_proxy import END_TXN, HeldRequest, Request
 from fault_workers import Life
+from seaweed import Seaweed
 
+from gristmill.cli.reading import open_tables
+from gristmill.runtime.adapters.watchdog import LastCall
 from gristmill.runtime.engine.envelope import group_of, topic_of
 
 _SEED = 20261126
 _CAUGHT_S = 60.0
+_LATE_S = 5.0  # what a loaded machine may add to a deadline
+
+Unreachable = Literal["refused", "silent", "killed"]
 
 
 def spread(case: Case, count: int, first: float = 0.1, last: float = 0.8) -> list[float]:
@@ -62,9 +71,63 @@ def stop_stage(case: Case, stage: str) -> None:
     seconds = time.monotonic() - began
     _note(case, "sigterm_to_end_s", seconds)
     assert life.process.returncode == 0, f"{stage} ended with {life.process.returncode}"
-    assert seconds <= mill.limits.drain_s + 5, f"{stage} took {seconds:.1f} s to end"
+    assert seconds <= mill.limits.drain_s + _LATE_S, f"{stage} took {seconds:.1f} s to end"
     mill.start_worker(stage)
     _first_output_of_next(case, life)
+
+
+def stop_all_without_brokers(case: Case, how: Unreachable, away_s: float = 2.0) -> None:
+    """End all stages by SIGTERM while no broker answers: each must be gone in time all the same."""
+    mill = case.mill
+    _take_brokers_away(mill, how)
+    try:
+        time.sleep(away_s)
+        lives = [mill.workers.ask_to_stop(stage) for stage in mill.route]
+        took = _wait_ended(lives, mill.limits.drain_s + _LATE_S)
+    finally:
+        _bring_brokers_back(mill, how)
+    back = time.time()
+    for stage in mill.route:
+        mill.start_worker(stage)
+    for seconds in took.values():
+        _note(case, "sigterm_without_broker_to_end_s", seconds)
+    codes = {life.stage: life.process.returncode for life in lives}
+    case.figures.setdefault("sigterm_without_broker_codes", []).append(codes)
+    assert took.keys() == codes.keys(), f"of {codes} only {took} ended in time"
+    assert set(codes.values()) <= {0, LastCall.EXIT_CODE}, codes
+    _note_outputs(case, "reachable_to_output_s", back)
+
+
+def _wait_ended(lives: Sequence[Life], timeout_s: float) -> dict[str, float]:
+    """Return how long the processes took to end, by stage; kill those that did not."""
+    began = time.monotonic()
+    took: dict[str, float] = {}
+    while len(took) < len(lives) and time.monotonic() - began <= timeout_s:
+        time.sleep(0.02)
+        for life in lives:
+            if life.ended:
+                took.setdefault(life.stage, time.monotonic() - began)
+    for life in lives:
+        life.process.kill()
+        life.process.wait()
+    return took
+
+
+def _take_brokers_away(mill: Mill, how: Unreachable) -> None:
+    match how:
+        case "refused":
+            mill.proxy.refuse()
+        case "silent":
+            mill.proxy.black_hole()
+        case "killed":
+            mill.kill_broker()
+
+
+def _bring_brokers_back(mill: Mill, how: Unreachable) -> None:
+    if how == "killed":
+        mill.cluster.start(0)
+    else:
+        mill.proxy.heal()
 
 
 # --- zombies --------------------------------------------------------------------------------------
@@ -209,13 +272,22 @@ def freeze_broker(case: Case, node: int = 0, seconds: float = 8.0) -> None:
 def lose_all_brokers(case: Case, seconds: float) -> None:
     """Cut every worker off from the brokers; note how its memory grew meanwhile."""
     case.mill.proxy.refuse()
+    try:
+        _watch_memory(case, seconds)
+    finally:
+        case.mill.proxy.heal()
+    _note_outputs(case, "reachable_to_output_s", time.time())
+
+
+def _watch_memory(case: Case, seconds: float) -> None:
+    """Note how the memory of the workers grows in a time in which none of them may end."""
     lives = case.mill.workers.running()
+    deadline = time.monotonic() + seconds
     time.sleep(min(10.0, seconds / 4))
     before = {life.stage: life.rss_bytes() for life in lives}
-    deadline = time.monotonic() + seconds
     most = dict(before)
     while time.monotonic() < deadline:
-        time.sleep(1)
+        time.sleep(0.5)
         for life in lives:
             most[life.stage] = max(most[life.stage], life.rss_bytes())
     pids = {life.process.pid for life in case.mill.workers.running()}
@@ -223,9 +295,28 @@ def lose_all_brokers(case: Case, seconds: float) -> None:
     case.figures["memory_growth"] = {
         stage: round(most[stage] / before[stage], 3) for stage in before
     }
-    case.mill.proxy.heal()
-    assert pids == {life.process.pid for life in lives}, "a worker ended without its brokers"
-    _note_outputs(case, "reachable_to_output_s", time.time())
+    assert pids == {life.process.pid for life in lives}, "a worker ended for what is not its fault"
+
+
+# --- the blob store -------------------------------------------------------------------------------
+
+
+def lose_store(
+    case: Case, server: Seaweed, how: Literal["killed", "frozen"], seconds: float
+) -> None:
+    """Take the blob store away for a while; workers wait for it, and memory stays as it is."""
+    (server.kill if how == "killed" else server.freeze)()
+    try:
+        _watch_memory(case, seconds)
+    finally:
+        (server.start if how == "killed" else server.thaw)()
+    _note_outputs(case, "store_back_to_output_s", time.time())
+    waits = [
+        *case.events("going back to what is committed"),
+        *case.events("going back to where the tables stand"),
+    ]
+    waited = {one["service"] for one in waits if "the blob store does not answer" in one["error"]}
+    case.figures["waited_for_store"] = sorted(waited)
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -260,9 +351,32 @@ def poison_every_topic(case: Case) -> None:
     case.figures["poisoned"] = count
 
 
+def tear_tables(case: Case) -> None:
+    """Have the last stage, changed to `torn`, killed when `files` is written and `ledger` is not.
+
+    The record that it dies at cannot be read: with the rows, its dead letter is at stake, too.
+    """
+    mill, before = case.mill, kills(case, SHARDS)
+    deadline = time.monotonic() + _CAUGHT_S
+    mill.write(topic_of(SHARDS), [b"\xff no message at all"])
+    while kills(case, SHARDS) == before:
+        assert time.monotonic() < deadline, "nobody died between the tables"
+        time.sleep(0.02)
+    at = time.time()
+    tables = open_tables(str(mill.directory / "tables"))
+    assert tables.positions("files") != tables.positions("ledger"), "the tables were not torn"
+    _note(case, "torn_to_output_s", case.wait_output(SHARDS, at) - at)
+
+
 def changed(what: str, how: str) -> tuple[str, ...]:
     """Return the command of a worker with one thing about it changed; see serve_faulty."""
     return (sys.executable, str(Path(__file__).with_name("serve_faulty.py")), what, how)
+
+
+def kills(case: Case, stage: str) -> int:
+    """Return how many processes of a stage were killed in this case."""
+    lives = (life for life in case.lives() if life.stage == stage and life.ended)
+    return sum(life.process.returncode == -signal.SIGKILL for life in lives)
 
 
 def deaths(case: Case, stage: str) -> list[int]:

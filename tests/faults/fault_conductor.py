@@ -13,14 +13,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from fault_documents import Planned, documents
-from fault_history import Decided, Delivery, History, Record, check, flows, told
-from fault_mill import Mill
+from fault_history import Decided, Delivery, FileRow, History, Record, check, flows, told
+from fault_mill import STUCK_S, Mill
 from fault_readers import (
     FINALIZED_TOPIC,
     read_documents,
@@ -31,11 +31,12 @@ from fault_readers import (
 from fault_workers import Life, merged, moment, quantile
 from kafka_broker import ROOT
 
-from gristmill.cli.reading import open_tables, scan
+from gristmill.cli.reading import open_tables, scan, stream
 from gristmill.runtime.adapters.iceberg import IcebergTables
 from gristmill.runtime.adapters.kafka_writer import KafkaWriter
 from gristmill.runtime.engine.envelope import DEAD_TOPIC, LEDGER_TOPIC, topic_of
 from gristmill.runtime.model import Transient
+from gristmill.runtime.model.document import sha256_hex
 from gristmill.runtime.ports import Message
 
 RESULTS = ROOT / "build" / "faults"
@@ -82,6 +83,8 @@ class Case:
         """
         self.planned = self._plan()
         self._enough = len(self.planned)
+        for one in self.planned:  # before all else: the store may be away later
+            one.put(self.mill.blobs)
         feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
         feeder.start()
         try:
@@ -162,9 +165,13 @@ class Case:
     def wait_output(self, stage: str, after: float, timeout_s: float = 60) -> float:
         """Wait for the first output of a stage behind a moment; return when it was read."""
         deadline = time.monotonic() + timeout_s
+        stuck = time.monotonic() + STUCK_S
         while time.monotonic() < deadline:
             if (at := self.mill.reader.first_output(stage, after)) is not None:
                 return at
+            if time.monotonic() > stuck:
+                self.mill.mend_lost_ends()
+                stuck = time.monotonic() + STUCK_S
             time.sleep(0.02)
         raise TimeoutError(f"{stage} gave nothing within {timeout_s:.0f} s")
 
@@ -175,7 +182,7 @@ class Case:
         mill, starts = self.mill, self._starts
         final: dict[str, list[Record]] = {
             topic_of(stage): read_documents(
-                mill.settings, topic_of(stage), mill.sources[topic_of(stage)], starts
+                mill.settings, topic_of(stage), mill.sources[topic_of(stage)], starts, mill.blobs
             )
             for stage in mill.route
         }
@@ -194,11 +201,7 @@ class Case:
             concurrent=mill.reader.taken_from(starts),
             ledger=read_ledger(mill.settings, starts),
             letters=read_letters(mill.settings, starts, put_back=self.put_back),
-            file_ids=[
-                one
-                for one in scan(tables, "files", ["document_id"])["document_id"].to_pylist()
-                if one in ids
-            ],
+            files=[one for one in _file_rows(tables) if one.document_id in ids],
             table_ledger=rows,
         )
 
@@ -317,6 +320,13 @@ def _written(writer: KafkaWriter, batch: Sequence[Message]) -> bool:
 
 def _bucket_above(seconds: float) -> float:
     return min(b for b in (1.0, 2.5, 5.0, 10.0, 30.0, 60.0) if b >= seconds)
+
+
+def _file_rows(tables: IcebergTables) -> Iterator[FileRow]:
+    for batch in stream(tables, "files", ["document_id", "content_sha256", "content", "encoding"]):
+        for row in batch.to_pylist():
+            text = row["content"].encode(row["encoding"])
+            yield FileRow(row["document_id"], row["content_sha256"], sha256_hex(text))
 
 
 def _table_ledger(tables: IcebergTables) -> list[Decided]:

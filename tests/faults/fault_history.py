@@ -47,6 +47,7 @@ class Kind(StrEnum):
     NOT_CONSERVED = "not conserved"
     FROM_NOWHERE = "from nowhere"
     WRONG_FATE = "wrong fate"
+    WRONG_TEXT = "wrong text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,15 @@ class Letter:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A row of `files`: the hash that it tells, and that of the text that it holds."""
+
+    document_id: str
+    told_sha256: str
+    text_sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Everything that is known of one case. `topics` are those of the stages, in order."""
@@ -112,7 +122,7 @@ class History:
     concurrent: Mapping[tuple[str, int], Sequence[tuple[int, bytes]]]
     ledger: Sequence[Decided]
     letters: Sequence[Letter]
-    file_ids: Sequence[str]
+    files: Sequence[FileRow]
     table_ledger: Sequence[Decided]
 
 
@@ -311,7 +321,7 @@ def _check_letters(
 
 
 def _check_tables(history: History) -> Iterator[Finding]:
-    rows = Counter(history.file_ids)
+    rows = Counter(row.document_id for row in history.files)
     for identity, count in rows.items():
         if count > 1:
             yield Finding(Kind.ROWS_DOUBLED, "files", f"{count} rows of {identity}")
@@ -321,12 +331,16 @@ def _check_tables(history: History) -> Iterator[Finding]:
         yield Finding(Kind.LOST, "files", f"no row of {identity}")
     for identity in sorted(rows.keys() - written):
         yield Finding(Kind.FROM_NOWHERE, "files", f"a row of {identity}")
+    fed = {one.document_id: one.content_sha256 for one in history.planned}
+    for row in history.files:  # the very bytes that were fed, whichever way they went
+        if {row.told_sha256, row.text_sha256} != {fed.get(row.document_id, row.text_sha256)}:
+            yield Finding(Kind.WRONG_TEXT, "files", f"the row of {row.document_id}")
     logged = Counter(_row(one) for one in history.ledger)
     tabled = Counter(_row(one) for one in history.table_ledger if one.stage != SHARDS)
-    for row in (logged - tabled).elements():
-        yield Finding(Kind.LOST, "ledger", f"no row of {row}")
-    for row in (tabled - logged).elements():
-        yield Finding(Kind.ROWS_DOUBLED, "ledger", f"a row more of {row}")
+    for decided in (logged - tabled).elements():
+        yield Finding(Kind.LOST, "ledger", f"no row of {decided}")
+    for decided in (tabled - logged).elements():
+        yield Finding(Kind.ROWS_DOUBLED, "ledger", f"a row more of {decided}")
 
 
 def _row(one: Decided) -> tuple[str, Delivery, str, str]:

@@ -23,6 +23,7 @@ from fault_readers import FINALIZED_TOPIC, ConcurrentReader
 from fault_workers import COMMAND, Life, Workers
 from kafka_broker import KafkaCluster
 
+from gristmill.runtime.adapters.blobs import BlobSettings, open_blob_store
 from gristmill.runtime.adapters.kafka_admin import (
     administration,
     described_topics,
@@ -43,7 +44,8 @@ ROUTE = ("ingestion", "syntax", "dedup", "shards")
 ROUTE_WITH_FAULTY = ("ingestion", "syntax", "faulty", "dedup", "shards")
 _HERE = Path(__file__).parent
 _STEP_S = 0.1
-_STUCK_S = 15.0  # without a move, after which lost ends of transactions are looked for
+STUCK_S = 15.0
+"""Seconds without a move after which lost ends of transactions are looked for."""
 _TABLE = "topics:\n  gristmill.faulty.v1:\n    groups: [gristmill.faulty]\n"
 
 
@@ -55,6 +57,7 @@ class Limits:
     transaction_s: float = 9.0
     commit_s: float = 6.0
     drain_s: float = 10.0
+    stall_s: float = 120.0
     batch_records: int = 100
 
 
@@ -62,14 +65,23 @@ class Mill:
     """Brokers, a proxy in front of them, topics, workers, and a reader of everything."""
 
     def __init__(
-        self, directory: Path, *, nodes: int = 1, partitions: int = 1, limits: Limits | None = None
+        self,
+        directory: Path,
+        *,
+        nodes: int = 1,
+        partitions: int = 1,
+        limits: Limits | None = None,
+        store: BlobSettings | None = None,
     ) -> None:
+        """Take what there is to be; without a `store`, blobs are files beside the tables."""
         self.directory = directory
         self.limits = limits or Limits()
         self.nodes = nodes
         self.cluster = KafkaCluster(
             directory / "kafka", nodes, proxied=True, die_with_parent=True, heap_mb=384
         )
+        self.store = store or BlobSettings(url=str(directory / "blobs"))
+        self.blobs = open_blob_store(self.store)
         self.route: Sequence[str] = ROUTE
         self.partitions = partitions
         self._held = ExitStack()
@@ -122,10 +134,15 @@ class Mill:
             "STREAM_WORKERS": 1,
             "STREAM_BATCH_RECORDS": limits.batch_records,
             "STREAM_DRAIN_SECONDS": limits.drain_s,
+            "STREAM_STALL_SECONDS": limits.stall_s,
             "STREAM_COMMIT_SECONDS": 1,
             "SERVE_ORDINAL": ordinal,
             "SERVE_DIRECTORY": self.directory / "tables",
-            "BLOBS_URL": self.directory / "blobs",
+            "BLOBS_URL": self.store.url,
+            "BLOBS_S3_ENDPOINT": self.store.s3_endpoint,
+            "BLOBS_S3_ACCESS_KEY": self.store.s3_access_key,
+            "BLOBS_S3_SECRET_KEY": self.store.s3_secret_key.get_secret_value(),
+            "BLOBS_TIMEOUT_SECONDS": self.store.timeout_seconds,
         }
         return {f"GRISTMILL_{name}": str(value) for name, value in told.items()} | self._common
 
@@ -148,10 +165,20 @@ class Mill:
             self.start_worker(stage)
         self.workers.wait_serving()
 
-    def start_worker(self, stage: str, ordinal: int = 0) -> None:
-        """Start one worker as `start_workers` set them up."""
+    def start_worker(
+        self, stage: str, ordinal: int = 0, command: Sequence[str] | None = None
+    ) -> None:
+        """Start one worker as `start_workers` set them up, or by another command from now on."""
+        if command is not None:
+            self._commands[stage] = command
         environment = self.environment(stage, ordinal, proxied=stage in self._proxied)
         self.workers.start(stage, environment, ordinal, self._commands.get(stage, COMMAND))
+
+    def replace_worker(self, stage: str, command: Sequence[str]) -> None:
+        """End a worker in order and start another command in its place."""
+        self.workers.stop(stage)
+        self.start_worker(stage, command=command)
+        self.workers.wait_serving()
 
     def _with_plugin(self, settings: Mapping[str, object]) -> dict[str, str]:
         """Return the environment in which the faulty stage is an installed distribution."""
@@ -171,8 +198,15 @@ class Mill:
 
     def command(self, *arguments: str) -> dict[str, Any]:
         """Run `gristmill … --json` beside the workers; return what it told last."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gristmill.cli.main", *arguments, "--json"],
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return told
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `gristmill …` beside the workers, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "gristmill.cli.main", *arguments],
             env={**os.environ, **self.environment("", 0, proxied=False)},
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
@@ -181,9 +215,6 @@ class Mill:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return told
 
     def write(self, topic: str, values: Iterable[bytes], partition: int = 0) -> None:
         """Write records as they are, past all stages before."""
@@ -215,8 +246,8 @@ class Mill:
                 return time.monotonic() - began
             if lag != before:
                 moved = time.monotonic()
-            elif time.monotonic() - moved > _STUCK_S:
-                self._mend()
+            elif time.monotonic() - moved > STUCK_S:
+                self.mend_lost_ends()
                 moved = time.monotonic()
             time.sleep(_STEP_S)
         raise TimeoutError(f"{lag} offsets still wait after {timeout_s:.0f} s")
@@ -227,7 +258,7 @@ class Mill:
             described = described_topics(admin, [DEAD_TOPIC])[DEAD_TOPIC]
             admin.delete_records(dict.fromkeys(partitions_of(described), -1))
 
-    def _mend(self) -> None:
+    def mend_lost_ends(self) -> None:
         """Write the ends of transactions that a killed broker lost, as an operator would."""
         with suppress(Transient):
             topics = [topic_of(stage) for stage in self.route]

@@ -21,8 +21,8 @@ from gristmill.runtime.engine.envelope import CRAWL_TOPIC, DEAD_TOPIC, LEDGER_TO
 from gristmill.runtime.model import Decision, Poison, Transient
 from gristmill.runtime.model.document import Kind as DocumentKind
 from gristmill.runtime.model.document import document_id, sha256_hex
+from gristmill.runtime.ports import BlobStore, Partition
 from gristmill.runtime.ports import Delivery as Read
-from gristmill.runtime.ports import Partition
 from gristmill.runtime.wire import decode_crawl_item, decode_decisions, decode_document
 
 FINALIZED_TOPIC = "gristmill.shards-finalized.v1"
@@ -129,9 +129,11 @@ def _position(consumer: KafkaConsumer, one: TopicPartition) -> int | None:
     return None if position is None else int(position)
 
 
-def read_documents(settings: KafkaSettings, topic: str, source: str, starts: Ends) -> list[Record]:
+def read_documents(
+    settings: KafkaSettings, topic: str, source: str, starts: Ends, blobs: BlobStore
+) -> list[Record]:
     """Return the records of a stage's topic; `source` names the topic in positions."""
-    return [_record(one, source) for one in read(settings, topic, starts)]
+    return [_record(one, source, blobs) for one in read(settings, topic, starts)]
 
 
 def read_others(settings: KafkaSettings, topic: str, starts: Ends) -> list[Record]:
@@ -191,7 +193,7 @@ def decided_of(decision: Decision) -> Decided:
     )
 
 
-def _record(one: Read, source: str) -> Record:
+def _record(one: Read, source: str, blobs: BlobStore) -> Record:
     own = Delivery(f"{source}/{one.partition.number}", one.offset << MEMBER_BITS)
     headers = dict(one.headers)
     delivery, identity = own, ""
@@ -202,13 +204,13 @@ def _record(one: Read, source: str) -> Record:
             )
         try:
             item = decode_crawl_item(one.value)
-            sha = sha256_hex(item.content or b"")
+            sha = item.blob.sha256 if item.blob else sha256_hex(item.content or b"")
             identity = document_id(DocumentKind.FILE, item.origin, sha)
         except Poison:
             identity = ""
     else:
         try:
-            document = decode_document(one.value)
+            document = decode_document(one.value, blobs.get)
             delivery = Delivery(document.position.source, document.position.offset)
             identity = document.id
         except Poison:

@@ -95,13 +95,12 @@ class Life:
 
 @dataclass
 class _Slot:
-    """A worker that is wanted: what is started again when it ends."""
+    """A worker that is wanted: it is started again when it ends."""
 
     stage: str
     ordinal: int
     environment: Mapping[str, str]
     command: Sequence[str]
-    wanted: bool = True
     life: Life | None = None
     ended_at: float = 0.0
 
@@ -117,7 +116,6 @@ class Workers:
         self._closing = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-        self._odd: list[_Slot] = []  # to be started once, beside one that is frozen
         self.lives: list[Life] = []
 
     def __enter__(self) -> Self:
@@ -165,7 +163,7 @@ class Workers:
         deadline = time.monotonic() + timeout_s
         while True:
             with self._lock:
-                slots = [slot for slot in self._slots.values() if slot.wanted]
+                slots = list(self._slots.values())
             waiting = [slot for slot in slots if not _serves(slot.life)]
             if not waiting:
                 return
@@ -190,19 +188,21 @@ class Workers:
             slot.life = None
         return old
 
-    def stop(self, stage: str, ordinal: int = 0, timeout_s: float = 30) -> Life:
-        """End a worker by SIGTERM and wait; it is not started again."""
+    def ask_to_stop(self, stage: str, ordinal: int = 0) -> Life:
+        """Send a worker SIGTERM and do not wait; it is not started again."""
         with self._lock:
-            slot = self._slots[stage, ordinal]
-            slot.wanted = False
+            slot = self._slots.pop((stage, ordinal))
             life = slot.life
         assert life is not None
         if not life.ended:
             life.scrape()
             life.process.terminate()
+        return life
+
+    def stop(self, stage: str, ordinal: int = 0, timeout_s: float = 30) -> Life:
+        """End a worker by SIGTERM and wait; it is not started again."""
+        life = self.ask_to_stop(stage, ordinal)
         life.process.wait(timeout_s)
-        with self._lock:
-            del self._slots[stage, ordinal]
         return life
 
     def stop_all(self) -> None:
@@ -239,7 +239,7 @@ class Workers:
         if slot.life is not None and slot.life.ended and slot.ended_at == 0:
             slot.ended_at = now
         due = slot.life is None or (slot.ended_at and now - slot.ended_at >= _RESTART_S)
-        if slot.wanted and due:
+        if due:
             slot.life = self._spawn(slot)
             slot.ended_at = 0.0
 

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import fault_cases as faults
 import pytest
 from fault_conductor import Case
-from fault_documents import Fate, Planned, document
-from fault_mill import ROUTE, Mill
+from fault_documents import Fate, Planned, document, large_documents
+from fault_mill import ROUTE, Limits, Mill
 from kafka_broker import KafkaError, fetch
+from seaweed import Seaweed
 
 # The suite's own clients, too, are cut off in the middle of things, and say so when collected.
 _UNFINISHED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -31,6 +32,8 @@ _SECONDS = float(os.environ.get("FAULT_SECONDS", "300"))
 _RATE = 250.0
 _SEED = 20261126
 _PILL, _BUG, _NAP = "swallow_this_pill", "meet_this_bug", "take_this_nap"
+
+_MILL = ("nodes", "partitions", "limits", "store")  # what is not for its workers
 
 MakeMill = Callable[..., Mill]
 Fault = Callable[[], object]
@@ -45,12 +48,26 @@ def make_mill(tmp_path: Path) -> Iterator[MakeMill]:
         pytest.skip(str(error))
     with ExitStack() as held:
 
-        def make(*, nodes: int = 1, partitions: int = 1, **options: Any) -> Mill:
-            mill = held.enter_context(Mill(tmp_path / "mill", nodes=nodes, partitions=partitions))
+        def make(**options: Any) -> Mill:
+            own = {name: options.pop(name) for name in _MILL if name in options}
+            mill = held.enter_context(Mill(tmp_path / "mill", **own))
             mill.start_workers(**{"proxied": _TRANSACTIONAL, **options})
             return mill
 
         yield make
+
+
+@pytest.fixture
+def seaweed(tmp_path: Path) -> Iterator[Seaweed]:
+    """An S3 server that a mill may have for its blobs."""
+    (tmp_path / "store").mkdir()
+    server = Seaweed(str(tmp_path / "store"))
+    try:
+        server.start()
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.kill()
 
 
 def _times(case: Case, count: int, fault: Callable[[int], object]) -> list[tuple[float, Fault]]:
@@ -168,7 +185,8 @@ def test_a10_pills_for_the_process_itself_are_set_aside(make_mill: MakeMill) -> 
 
 
 def test_a12_memory_stays_flat_without_a_broker(make_mill: MakeMill) -> None:
-    case = Case(make_mill(proxied=ROUTE), "a12-unreachable", _COUNT, _RATE)
+    mill = make_mill(proxied=ROUTE, limits=Limits(stall_s=20.0))  # nor is one ended as stalled
+    case = Case(mill, "a12-unreachable", _COUNT, _RATE)
     case.run([(0.3, lambda: faults.lose_all_brokers(case, min(120.0, _SECONDS)))])
     growth = case.figures["memory_growth"]
     assert all(factor < 1.2 for factor in growth.values()), growth
@@ -179,15 +197,66 @@ def test_a14_stages_stop_in_order(make_mill: MakeMill) -> None:
     case.run(_times(case, 8, lambda number: faults.stop_stage(case, ROUTE[number % 4])))
 
 
+@pytest.mark.parametrize("how", ["refused", "silent", "killed"])
+def test_a14_all_stages_stop_in_time_while_no_broker_answers(
+    make_mill: MakeMill, how: faults.Unreachable
+) -> None:
+    mill = make_mill(proxied=ROUTE, limits=Limits(drain_s=5.0))
+    case = Case(mill, f"a14-sigterm-{how}", _COUNT, _RATE)
+    case.run(_times(case, 3, lambda _: faults.stop_all_without_brokers(case, how)))
+
+
+def test_large_bodies_arrive_whole_whatever_is_killed(
+    make_mill: MakeMill, seaweed: Seaweed
+) -> None:
+    large = list(large_documents("blobs-kill", _COUNT // 20))
+    mill = make_mill(store=seaweed.settings())
+    case = Case(mill, "blobs-kill", _COUNT, _RATE / 2, extra=large)
+
+    def fault(number: int) -> None:
+        if number % 5 == 4:
+            faults.kill_broker(case)
+        else:
+            faults.kill_stage(case, ROUTE[number % 5])
+
+    case.run(_times(case, 10, fault))
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_workers_wait_for_a_blob_store_that_is_away(
+    make_mill: MakeMill, seaweed: Seaweed, how: Literal["killed", "frozen"]
+) -> None:
+    name = f"store-{how}"
+    large = list(large_documents(name, _COUNT // 20))
+    mill = make_mill(store=seaweed.settings())
+    case = Case(mill, name, _COUNT, _RATE / 2, extra=large)
+    history = case.run([(0.3, lambda: faults.lose_store(case, seaweed, how, min(60.0, _SECONDS)))])
+    assert history.letters == []
+    assert case.figures["waited_for_store"]
+    growth = case.figures["memory_growth"]
+    assert all(factor < 1.2 for factor in growth.values()), growth
+
+
+def test_kills_between_the_tables_are_healed(make_mill: MakeMill) -> None:
+    mill = make_mill(commands={"shards": faults.changed("torn", "shards")})
+    case = Case(mill, "torn", _COUNT, _RATE)
+    history = case.run(_times(case, 5, lambda _: faults.tear_tables(case)))
+    assert faults.kills(case, "shards") == 5
+    assert [letter.stage for letter in history.letters] == ["shards"] * 5
+
+
 def test_a16_an_idle_mill_has_no_lag(make_mill: MakeMill) -> None:
     mill = make_mill(partitions=2)
     Case(mill, "a16-idle", _COUNT, 1000.0).run()
     assert mill.lag() == 0
 
 
-def test_everything_at_once(make_mill: MakeMill) -> None:
-    mill = make_mill(partitions=2, faulty={"break_on": _BUG, "crash_on": _PILL})
-    case = Case(mill, "mixed", _MIXED_COUNT, 500.0, extra=list(_marked("mixed")))
+def test_everything_at_once(make_mill: MakeMill, seaweed: Seaweed) -> None:
+    faulty = {"break_on": _BUG, "crash_on": _PILL}
+    mill = make_mill(partitions=2, proxied=ROUTE, faulty=faulty, store=seaweed.settings())
+    extra = [*_marked("mixed"), *large_documents("mixed", _MIXED_COUNT // 200)]
+    random.Random(_SEED).shuffle(extra)
+    case = Case(mill, "mixed", _MIXED_COUNT, 500.0, extra=extra)
     what: list[Fault] = [lambda: faults.poison_every_topic(case)]
     for stage in mill.route:
         what += 3 * [partial(faults.kill_stage, case, stage)]
@@ -199,6 +268,9 @@ def test_everything_at_once(make_mill: MakeMill) -> None:
     what += [lambda: faults.lose_end_answer(case, "close"), lambda: faults.freeze_broker(case)]
     what += [lambda: faults.deliver_end_into_next(case)]
     what += 2 * [lambda: faults.churn(case, ("ingestion", "syntax"), 20)]
+    what += [lambda: faults.stop_all_without_brokers(case, "silent")]
+    what += [lambda: faults.lose_store(case, seaweed, "killed", 10)]
+    what += [lambda: faults.lose_store(case, seaweed, "frozen", 10)]
     random.Random(_SEED).shuffle(what)
     case.run(list(zip(faults.spread(case, len(what)), what, strict=True)))
 

@@ -11,26 +11,38 @@ from functools import partial
 import fault_cases as faults
 import pytest
 from fault_conductor import Case
-from fault_documents import Fate, document
+from fault_documents import Fate, document, large_documents
 from fault_mill import ROUTE, Limits, Mill
 from kafka_broker import KafkaError, fetch
+from seaweed import Seaweed
 
 # The suite's own clients, too, are cut off in the middle of things, and say so when collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-_TRANSACTIONAL = ("ingestion", "syntax", "dedup")
 _PILL = "swallow_this_pill"
 _BUG = "meet_this_bug"
 
 
 @pytest.fixture(scope="module")
-def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    server = Seaweed(str(tmp_path_factory.mktemp("store")))
+    try:
+        server.start()  # while the brokers start
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory, seaweed: Seaweed) -> Iterator[Mill]:
     try:
         fetch()
     except KafkaError as error:
         pytest.skip(str(error))
-    limits = Limits(session_s=2.0, transaction_s=5.0, commit_s=3.0)
-    with Mill(tmp_path_factory.mktemp("mill"), limits=limits) as mill:
-        mill.start_workers(proxied=_TRANSACTIONAL)
+    limits = Limits(session_s=2.0, transaction_s=5.0, commit_s=3.0, drain_s=5.0)
+    store = seaweed.settings(timeout_seconds=1.0)
+    with Mill(tmp_path_factory.mktemp("mill"), limits=limits, store=store) as mill:
+        seaweed.wait_until_ready()
+        mill.start_workers(proxied=ROUTE)
         yield mill
 
 
@@ -100,15 +112,41 @@ def test_a_stage_that_is_asked_to_stop_does_so_in_order(mill: Mill) -> None:
     )
 
 
+def test_all_stages_stop_in_time_while_no_broker_answers(mill: Mill) -> None:
+    case = Case(mill, "short-sigterm-outage", 600, rate=80)
+    case.run([(0.3, lambda: faults.stop_all_without_brokers(case, "silent"))])
+
+
+def test_bodies_too_large_for_a_message_arrive_whole(mill: Mill, seaweed: Seaweed) -> None:
+    large = list(large_documents("short-blobs", 12))
+    case = Case(mill, "short-blobs", 240, rate=60, extra=large)
+    case.run(
+        [
+            (0.2, lambda: faults.kill_stage(case, "ingestion")),
+            (0.4, lambda: faults.kill_stage(case, "syntax")),
+            (0.6, lambda: faults.lose_store(case, seaweed, "frozen", 3)),
+        ]
+    )
+    assert case.figures["waited_for_store"]
+
+
+def test_a_kill_between_the_tables_is_healed(mill: Mill) -> None:
+    mill.replace_worker("shards", faults.changed("torn", "shards"))
+    case = Case(mill, "short-torn", 400, rate=80)
+    history = case.run([(0.3, lambda: faults.tear_tables(case))])
+    assert faults.kills(case, "shards") == 1
+    assert [letter.stage for letter in history.letters] == ["shards"]
+
+
 def test_what_cannot_be_handled_is_set_aside_and_can_be_sent_in_again(mill: Mill) -> None:
     bug = document("short-poison", 10_001, f"{_BUG} = 1\n", Fate.REPLAYED)
     pill = document("short-poison", 10_002, f"{_PILL} = 1\n", Fate.POISON)
-    mill.restart_workers(proxied=_TRANSACTIONAL, faulty={"break_on": _BUG, "crash_on": _PILL})
+    mill.restart_workers(proxied=ROUTE, faulty={"break_on": _BUG, "crash_on": _PILL})
     mill.forget_letters()
     case = Case(mill, "short-poison", 800, rate=200, extra=[bug, pill], put_back=True)
 
     def mend_and_replay() -> None:
-        mill.restart_workers(proxied=_TRANSACTIONAL, faulty={"crash_on": _PILL})
+        mill.restart_workers(proxied=ROUTE, faulty={"crash_on": _PILL})
         told = mill.command("dead", "replay", "--stage", "faulty", "--reason", "unhandled")
         assert told == {"replayed": 1, "left": 6}
 
@@ -118,7 +156,7 @@ def test_what_cannot_be_handled_is_set_aside_and_can_be_sent_in_again(mill: Mill
 
 def test_a_record_that_kills_its_process_is_set_aside_within_three_deaths(mill: Mill) -> None:
     pill = document("short-crash-pill", 10_001, f"{_PILL} = 1\n", Fate.POISON)
-    mill.restart_workers(proxied=_TRANSACTIONAL, commands={"dedup": faults.changed("pill", _PILL)})
+    mill.restart_workers(proxied=ROUTE, commands={"dedup": faults.changed("pill", _PILL)})
     case = Case(mill, "short-crash-pill", 600, rate=200, extra=[pill])
     history = case.run()
     assert [letter.stage for letter in history.letters] == ["dedup"]

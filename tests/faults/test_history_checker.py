@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
-from fault_documents import Fate, Planned, document, documents
+from fault_documents import Fate, Planned, document, documents, large_documents
 from fault_history import (
     Decided,
     Delivery,
+    FileRow,
     Finding,
     History,
     Kind,
@@ -20,6 +21,8 @@ from fault_history import (
     flows,
     told,
 )
+
+from gristmill.runtime.engine.envelope import INLINE_BYTES
 
 _ROUTE = ("ingestion", "syntax", "dedup", "shards")
 _TOPICS = {stage: "crawl" if stage == "ingestion" else stage for stage in _ROUTE}
@@ -35,7 +38,7 @@ class _Mill:
     ledger: list[Decided] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     shards: list[Decided] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    files: list[FileRow] = field(default_factory=list)
 
     def play(self) -> History:
         for one in self.planned:
@@ -53,7 +56,8 @@ class _Mill:
                     self.letters.append(Letter(stage, record.place))
                     self._write(_DEAD, "", None)
                 elif outcome == "keep" and stage == "shards":
-                    self.files.append(record.document_id)
+                    sha256 = planned.content_sha256
+                    self.files.append(FileRow(record.document_id, sha256, sha256))
                 elif outcome == "keep":
                     self._write(_ROUTE[number + 1], record.document_id, record.delivery)
         return History(
@@ -67,7 +71,7 @@ class _Mill:
             },
             ledger=self.ledger,
             letters=self.letters,
-            file_ids=self.files,
+            files=self.files,
             table_ledger=[*self.ledger, *self.shards],
         )
 
@@ -188,15 +192,32 @@ def _skipped_partition(history: History) -> History:
 
 
 def _doubled_row(history: History) -> History:
-    return replace(history, file_ids=[*history.file_ids, history.file_ids[0]])
+    return replace(history, files=[*history.files, history.files[0]])
 
 
 def _lost_row(history: History) -> History:
-    return replace(history, file_ids=history.file_ids[1:])
+    return replace(history, files=history.files[1:])
 
 
 def _row_from_nowhere(history: History) -> History:
-    return replace(history, file_ids=[*history.file_ids, "0" * 32])
+    return replace(history, files=[*history.files, FileRow("0" * 32, "", "")])
+
+
+def _changed_text(history: History) -> History:
+    return _with_first_row(history, replace(history.files[0], text_sha256="0" * 64))
+
+
+def _changed_hash(history: History) -> History:
+    return _with_first_row(history, replace(history.files[0], told_sha256="0" * 64))
+
+
+def _text_of_another(history: History) -> History:
+    other = replace(history.files[1], document_id=history.files[0].document_id)
+    return _with_first_row(history, other)
+
+
+def _with_first_row(history: History, row: FileRow) -> History:
+    return replace(history, files=[row, *history.files[1:]])
 
 
 def _doubled_ledger_row(history: History) -> History:
@@ -275,6 +296,9 @@ def _wrong_fate(history: History) -> History:
         (_doubled_row, Kind.ROWS_DOUBLED, "files"),
         (_lost_row, Kind.LOST, "files"),
         (_row_from_nowhere, Kind.FROM_NOWHERE, "files"),
+        (_changed_text, Kind.WRONG_TEXT, "files"),
+        (_changed_hash, Kind.WRONG_TEXT, "files"),
+        (_text_of_another, Kind.WRONG_TEXT, "files"),
         (_doubled_ledger_row, Kind.ROWS_DOUBLED, "ledger"),
         (_lost_ledger_row, Kind.LOST, "ledger"),
         (_doubled_decision, Kind.DOUBLED, "ingestion"),
@@ -319,3 +343,12 @@ def test_documents_are_the_same_for_ever_and_differ_by_name() -> None:
     sizes = [len(content or b"") for content in first]
     assert min(sizes) > 150
     assert max(sizes) < 2600
+
+
+def test_large_documents_travel_as_references_and_every_fifth_is_a_copy() -> None:
+    large = list(large_documents("a", 10))
+    assert all(len(one.content) > INLINE_BYTES for one in large)
+    assert all(len(one.message().value) < 1000 for one in large)
+    assert len({one.content for one in large}) == 8
+    assert len({one.cluster for one in large}) == 8
+    assert len({one.document_id for one in large}) == 10
