@@ -40,7 +40,7 @@ from gristmill.shards.writer import TableWriter
 
 _SECONDS = 60.0
 _STALL_S, _NO_PROGRESS_S, _AWAY_S = 12.0, 5.0, 14.0
-_WATCHED = ("ingestion", "syntax", "dedup")
+_WATCHED = ("ingestion", "syntax")
 
 # A client that is cut off in the middle of things says so when it is collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -102,24 +102,25 @@ def test_a_worker_that_waits_for_its_broker_is_not_ended_by_the_watchdog(mill: M
         mill.workers.wait_serving()
         lives = mill.workers.running()
         fed = feed(mill, "watched", 400)
-        wait_for(lambda: documents_for(mill, "dedup"), "work goes on")
+        wait_for(lambda: documents_for(mill, "syntax"), "work goes on")
         mill.cluster.freeze()
         time.sleep(_AWAY_S)
         mill.cluster.thaw()
-        wait_for(lambda: fed <= set(documents_for(mill, "shards")), "it goes on to its end")
+        wait_for(lambda: fed <= set(documents_for(mill, "dedup")), "it goes on to its end")
     finally:
         for stage in _WATCHED:
             mill.workers.stop(stage)
-    assert [life.process.returncode for life in lives] == [0, 0, 0]
+    assert [life.process.returncode for life in lives] == [0, 0]
 
 
 def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mill) -> None:
     """While a broker goes or comes, topics may be missing from what a client knows of them."""
+    topic = topic_of("faulty")  # which nobody here writes to
     reader = KafkaReader(
         replace(mill.settings, bootstrap=mill.cluster.proxied_bootstrap, session_seconds=2.0),
         group="joiners",
         instance="joiners-0",
-        topics=[FINALIZED_TOPIC],
+        topics=[topic],
         log=JsonLog("joiners", stream=io.StringIO()),
         start_at=lambda _: 0,
     )
@@ -128,7 +129,7 @@ def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mi
         reader.poll(0.1)
         return reader.is_member
 
-    coordinator, known = reader._consumer._coordinator, {FINALIZED_TOPIC: {0}}
+    coordinator, known = reader._consumer._coordinator, {topic: {0}}
     try:
         wait_for(
             lambda: is_member() and coordinator._assignment_snapshot == known, "it has settled"
@@ -173,7 +174,6 @@ def test_a_worker_ends_at_records_that_are_gone_until_they_are_skipped(mill: Mil
     passed_on = documents_for(mill, "syntax")
     assert not gone & set(passed_on)
     assert len(passed_on) == len(set(passed_on))
-    assert mill.command("topics", "skip-lost") == {"moved": []}
 
 
 def test_a_replay_takes_what_retention_has_left_and_never_waits_for_more(mill: Mill) -> None:
@@ -191,7 +191,6 @@ def test_a_replay_takes_what_retention_has_left_and_never_waits_for_more(mill: M
     wait_for(lambda: len(letters()) == 4, "those are set aside once more")
     mill.workers.stop("ingestion")
     trim(mill, DEAD_TOPIC)
-    assert mill.run("dead", "list").stderr == "0 dead letters\n"
     done = mill.run("dead", "replay")
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == "0 dead letters sent in again, 0 left"

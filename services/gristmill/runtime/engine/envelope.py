@@ -52,6 +52,7 @@ DOCUMENT_SCHEMA = "gristmill.v1.Document"
 DECISIONS_SCHEMA = "gristmill.v1.DecisionBatch"
 LEDGER_BYTES = 512 << 10
 _DETAIL_BYTES = 300
+_WEIGHT_DIGITS = 12
 
 
 def topic_of(stage: str) -> str:
@@ -215,9 +216,12 @@ def partition_source(source: str, partition: Partition) -> str:
 
 
 def weight_of(delivery: Delivery) -> int:
-    """Return the bytes that a record takes when it is opened: its body may lie elsewhere."""
+    """Return the bytes that a record takes when it is opened: its body may lie elsewhere.
+
+    Whoever wrote it says so in a header; one that cannot be true is as if it were not there.
+    """
     for name, value in delivery.headers:
-        if name == "bytes" and value.isdigit():
+        if name == "bytes" and value.isdigit() and len(value) <= _WEIGHT_DIGITS:
             return max(len(delivery.value), int(value))
     return len(delivery.value)
 

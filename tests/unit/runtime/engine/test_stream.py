@@ -742,4 +742,5 @@ def test_a_body_that_lies_elsewhere_weighs_what_it_is() -> None:
     bare = Delivery(partition=Partition("t", 0), offset=0, key=b"", value=b"12345")
     assert weight_of(bare) == 5
     assert weight_of(replace(bare, headers=(("bytes", b"1000"),))) == 1000
-    assert weight_of(replace(bare, headers=(("bytes", b"nonsense"),))) == 5
+    for untrue in (b"nonsense", b"-1", b"9" * 400, b"9" * 5000):
+        assert weight_of(replace(bare, headers=(("bytes", untrue),))) == 5
