@@ -228,6 +228,11 @@ class KafkaReader:
         return is_fence(self._consumer.group_metadata())
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the group's broker is not to be reached: then lag is what was known before."""
+        return bool(self._consumer._coordinator.coordinator_unknown())
+
+    @property
     def is_placed(self) -> bool:
         """Whether it is known where to read on in every partition of this member."""
         return self.assignment() <= self._places.keys()

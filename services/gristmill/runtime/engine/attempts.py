@@ -112,6 +112,14 @@ class Attempts:
         mark = replace(known, until=until, instance=self._instance, start=self._start)
         self._leave(delivery.partition, mark, known)
 
+    def survived(self, delivery: Delivery) -> None:
+        """Take back the mark of a record that was taken alone: nobody died at its work.
+
+        What comes now is its answer, and whoever is ended while nothing takes that is no victim.
+        """
+        known = self._marks[delivery.partition]
+        self._leave(delivery.partition, replace(known, instance="", start=""), known)
+
     def is_condemned(self, delivery: Delivery) -> bool:
         """Tell whether a record that must be taken alone has seen enough deaths."""
         return self._marks[delivery.partition].deaths >= DEATHS_PER_RECORD

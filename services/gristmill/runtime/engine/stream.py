@@ -256,6 +256,8 @@ class StreamWorker:
         if not batch.future.done():
             return
         answers = batch.future.result()
+        if batch.is_alone and not batch.lost:
+            self._attempts.survived(batch.deliveries[0])
         kept = [
             (delivery, answer)
             for delivery, answer in zip(batch.deliveries, answers, strict=True)

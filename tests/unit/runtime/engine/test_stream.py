@@ -350,6 +350,30 @@ def test_crash_pill_that_workers_die_at_in_turns_is_set_aside(mill: Mill) -> Non
     assert [one.key for one in mill.letters()] == [b"pill"]
 
 
+def test_an_end_in_order_while_the_log_is_away_sets_nothing_aside(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its marks cannot be taken back then, and the next starts find them."""
+    mill.feed("a", "b")
+    for _ in range(4):
+        worker = mill.worker(batch_records=1)
+        transact = mill.logs[-1].transact
+
+        def outage(*told: Any, transact: Any = transact) -> bool:
+            mill.broker.silent = True
+            return bool(transact(*told))
+
+        monkeypatch.setattr(mill.logs[-1], "transact", outage)
+        worker.step()
+        worker.stop()
+        worker.run(lambda: None)
+        assert mill.broker.silent
+        mill.broker.silent = False
+    mill.finish(mill.worker(batch_records=1))
+    assert mill.letters() == []
+    assert sorted(mill.outputs()) == ["a", "b"]
+
+
 def test_crash_pill_beside_another_is_set_aside_as_well(wide_mill: Mill) -> None:
     wide_mill.feed("a", "pill 1", "b", "pill 2", "c")
     wide_mill.feed("d", "pill 3", "e", partition=1)
