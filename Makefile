@@ -10,7 +10,7 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka clean
+.PHONY: help languages language-files language-model setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -89,6 +89,15 @@ check: lint test  ## exactly what CI runs
 
 corpus: $(VENV)/.core  ## fetch the measuring corpus once: 60,000 files of 20 languages and more
 	@$(BIN)/python benchmarks/corpus.py $(CORPUS)
+
+languages: corpus  ## fetch the packages that the classifier of languages learns from, once
+	@$(BIN)/python benchmarks/corpus.py build/languages --pins benchmarks/languages.toml
+
+language-files: languages  ## lay out labelled files: a part to learn from, a part held out
+	@$(BIN)/python benchmarks/language_files.py build/language-files $(CORPUS) build/languages
+
+language-model: language-files  ## train the classifier of languages and write its weights
+	@$(BIN)/python benchmarks/language_model.py build/language-files/learn
 
 bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
 	@$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)

@@ -6,6 +6,9 @@ archives are pinned by name and version in ``corpus.toml`` and by sha256 in ``co
 every machine measures the same bytes. Only ``stdlib/`` is not pinned: it is what the Python that
 runs this script ships, and some distributions package that without its tests.
 
+``--pins`` names another such list with its hashes beside it, and no standard library is copied:
+``languages.toml`` is what the classifier of languages learns from. It takes Debian packages too.
+
 The archives come through the ordinary package clients with the user's own settings: mirrors,
 proxies and caches all apply. They are never extracted, because reading them is part of what is
 measured; their names only show the format (``.crate.tar.gz``, ``.whl.zip``, ``-sources.zip``).
@@ -32,14 +35,15 @@ import time
 import tomllib
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpus_counts import count_archive, count_folder
+
 PINS_FILE = Path(__file__).resolve().with_name("corpus.toml")
-HASHES_FILE = PINS_FILE.with_name("corpus.sha256")
 STDLIB = "stdlib"
 CLIENT_TIMEOUT_S = 900
 # Two, so that one download runs while another client starts: no load on anyone's mirror.
@@ -48,25 +52,6 @@ JOBS = 2
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 # Installed packages, compiled code and the files for linking are no part of the standard library.
 STDLIB_SKIP = ("__pycache__", "lib-dynload", "*-packages", "config-3*", "*.a", "*.exe", "*.pyc")
-
-# Programming languages only: data, markup and style sheets are in the corpus but not counted.
-# Apart from the pipeline's own table, so that the counts can't change with what they measure.
-LANGUAGE_TABLE = """
-Assembly: s asm | C: c h | C#: cs | C++: cc cpp cxx hh hpp hxx inl | CMake: cmake | CUDA: cu cuh
-Clojure: clj cljc cljs | CoffeeScript: coffee | Cython: pyx pxd pxi | Dart: dart | Elixir: ex exs
-Erlang: erl hrl | Fortran: f f90 f95 | GLSL: glsl vert frag | Go: go | Groovy: groovy gradle
-HCL: hcl tf | Haskell: hs | Java: java | JavaScript: js cjs mjs jsx | Julia: jl | Kotlin: kt kts
-Lisp: el lisp scm rkt | Lua: lua | OCaml: ml mli | Objective-C: m mm | PHP: php | Pascal: pas
-Perl: pl pm | PowerShell: ps1 psm1 | Protocol Buffers: proto | Python: py pyi | R: r
-Ruby: rb podspec | Rust: rs | SQL: sql | Scala: scala | Shell: sh bash zsh | Starlark: bzl bazel
-Swift: swift | Tcl: tcl | TypeScript: ts tsx mts cts | Zig: zig
-"""
-LANGUAGES = {
-    extension: language
-    for entry in LANGUAGE_TABLE.strip().replace("\n", " | ").split(" | ")
-    for language, extensions in [entry.split(": ")]
-    for extension in extensions.split()
-}
 
 
 class CorpusError(ValueError):
@@ -88,7 +73,7 @@ class Pin:
     def path(self) -> str:
         """Where the archive lies in the corpus directory."""
         flat = self.name.lstrip("@").replace("/", "-").replace(":", "-")
-        return f"{self.kind}/{flat}-{self.version}{KINDS[self.kind][1]}"
+        return f"{self.kind}/{flat}-{self.version.replace(':', '-')}{KINDS[self.kind][1]}"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name} {self.version}"
@@ -149,6 +134,27 @@ def fetch_go(pin: Pin, work: Path) -> Path:
     return Path(json.loads(run_client(["go", "mod", "download", "-json", module], work))["Zip"])
 
 
+def fetch_debian(pin: Pin, work: Path) -> Path:
+    """Download a Debian package and take the archive of its files out of it."""
+    run_client(["apt-get", "-q", "download", f"{pin.name}={pin.version}"], work)
+    return unpack_deb(only_file(work, "*.deb"))
+
+
+def unpack_deb(package: Path) -> Path:
+    """Write the archive of a package's files beside it; a .deb is an `ar` of three members."""
+    with package.open("rb") as stream:
+        if stream.read(8) != b"!<arch>\n":
+            raise CorpusError(f"{package.name} is no Debian package")
+        while header := stream.read(60):
+            name, size = header[:16].decode("ascii").strip(" /"), int(header[48:58])
+            if name == "data.tar.xz":
+                target = package.with_suffix(".tar.xz")
+                target.write_bytes(stream.read(size))
+                return target
+            stream.seek(size + size % 2, os.SEEK_CUR)
+    raise CorpusError(f"{package.name} has no data.tar.xz")
+
+
 def fetch_maven(pin: Pin, work: Path) -> Path:
     """Download the source jar of a Maven artifact."""
     artifact = f"-Dartifact={pin.name}:{pin.version}:jar:sources"
@@ -164,6 +170,7 @@ KINDS: dict[str, tuple[str, str, Callable[[Pin, Path], Path]]] = {
     "crate": ("cargo", ".crate.tar.gz", fetch_crate),
     "go": ("go", ".zip", fetch_go),
     "maven": ("mvn", "-sources.zip", fetch_maven),
+    "debian": ("apt-get", ".tar.xz", fetch_debian),
 }
 
 
@@ -204,42 +211,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def count(members: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Count files, bytes of content and files of each language from names and sizes."""
-    files = size = 0
-    languages: Counter[str] = Counter()
-    for name, length in members:
-        files += 1
-        size += length
-        if language := LANGUAGES.get(os.path.splitext(name)[1].lower().lstrip(".")):
-            languages[language] += 1
-    return {"files": files, "bytes": size, "languages": dict(languages)}
-
-
-def count_archive(path: Path) -> dict[str, Any]:
-    """Count the members of an archive from its headers."""
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as zipped:
-            infos = zipped.infolist()
-            return count((info.filename, info.file_size) for info in infos if not info.is_dir())
-    with tarfile.open(path) as tarred:
-        return count((member.name, member.size) for member in tarred if member.isfile())
-
-
-def count_folder(root: Path) -> dict[str, Any]:
-    """Count the files under a folder."""
-    paths = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
-    return count((path.name, path.stat().st_size) for path in paths)
-
-
 class Corpus:
     """The corpus directory and the manifest that says what is in it."""
 
-    def __init__(self, root: Path, *, update_hashes: bool) -> None:
+    def __init__(self, root: Path, hashes_file: Path, *, update_hashes: bool) -> None:
         self.root = root
+        self.hashes_file = hashes_file
         self.manifest_path = root.with_name(root.name + ".manifest.json")
         self.update_hashes = update_hashes
-        self.hashes = read_hashes(HASHES_FILE)
+        self.hashes = read_hashes(hashes_file)
         self.lock = threading.Lock()
         self.manifest: dict[str, dict[str, Any]] = {}
         # The manifest only saves work: without one the archives are counted again.
@@ -257,7 +237,7 @@ class Corpus:
         write_atomically(self.manifest_path, json.dumps(self.manifest, indent=1) + "\n")
         if self.update_hashes:
             lines = [f"{digest}  {path}\n" for path, digest in sorted(self.hashes.items())]
-            write_atomically(HASHES_FILE, "".join(lines))
+            write_atomically(self.hashes_file, "".join(lines))
 
     def has(self, pin: Pin) -> bool:
         """Whether the pin's archive is there, with the pinned sha256, and counted."""
@@ -285,7 +265,8 @@ class Corpus:
                 if self.update_hashes:
                     self.hashes.setdefault(pin.path, digest)
                 if digest != (pinned := self.hashes.get(pin.path, "none (see --update-hashes)")):
-                    raise CorpusError(f"sha256 is {digest}, in {HASHES_FILE.name} it is {pinned}")
+                    name = self.hashes_file.name
+                    raise CorpusError(f"sha256 is {digest}, in {name} it is {pinned}")
                 counts = count_archive(part)
                 os.replace(part, target)
             finally:
@@ -365,17 +346,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("corpus.py", description=about, epilog=example)
     parser.add_argument("dest", type=Path, metavar="DEST", help="the corpus directory")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
-    help_text = "record the sha256 of newly pinned packages in corpus.sha256"
+    help_text = "record the sha256 of newly pinned packages beside the pins"
     parser.add_argument("--update-hashes", action="store_true", help=help_text)
+    help_text = "another list of packages than corpus.toml, without the standard library"
+    parser.add_argument("--pins", type=Path, default=PINS_FILE, metavar="FILE", help=help_text)
     arguments = parser.parse_args(argv)
     started = time.monotonic()
     try:
-        pins = read_pins(PINS_FILE)
+        pins_file = arguments.pins.resolve()
+        pins = read_pins(pins_file)
         root = arguments.dest.resolve()
         root.mkdir(parents=True, exist_ok=True)
-        corpus = Corpus(root, update_hashes=arguments.update_hashes)
+        hashes_file = pins_file.with_suffix(".sha256")
+        corpus = Corpus(root, hashes_file, update_hashes=arguments.update_hashes)
         corpus.forget_unpinned(pins)
-        corpus.build_stdlib()
+        if pins_file == PINS_FILE:
+            corpus.build_stdlib()
         fetch_all(corpus, [pin for pin in pins if not corpus.has(pin)])
         totals = corpus.totals()
     except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ from gristmill.cli import (
     run,
     serve,
     status,
+    syntax,
     tables,
     topics,
     upgrade,
@@ -51,6 +52,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(measure.app, name="measure")
 app.add_typer(dedup.app, name="dedup")
 app.add_typer(plan.app, name="plan")
+app.add_typer(syntax.app, name="syntax")
 app.add_typer(dead.app, name="dead")
 app.add_typer(topics.app, name="topics")
 

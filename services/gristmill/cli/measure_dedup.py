@@ -1,21 +1,18 @@
 """Measuring dedup on labelled files and pairs, one JSON record each."""
 
-import base64
-import gzip
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gristmill.cli.labelled import content_of, read_lines, read_records, text_of
 from gristmill.cli.measure import Figure
 from gristmill.dedup.audit import WRONG_BELOW
 from gristmill.dedup.fingerprint import sign
 from gristmill.dedup.pairs import similar_pairs
 from gristmill.dedup.stage import domain
-from gristmill.ingestion.decode import decode
 from gristmill.runtime.adapters.memory_index import MemoryIndex
-from gristmill.runtime.model import BadInput, Kind, Origin, Position, Reason
+from gristmill.runtime.model import BadInput, Kind, Origin, Position
 from gristmill.runtime.model.document import document_id, sha256_hex
 from gristmill.runtime.ports import Duplicate, Fingerprint
 
@@ -103,7 +100,7 @@ def _measure_run(files: Sequence[_File], removed: Sequence[bool]) -> dict[str, F
 
 def _read_pairs(data: str, number_of: Mapping[str, int]) -> Iterator[tuple[int, int, float]]:
     path = os.path.join(data, "similar_pairs.jsonl")
-    for pair in _read_lines(path):
+    for pair in read_lines(path):
         try:
             yield number_of[pair["a"]], number_of[pair["b"]], float(pair["jaccard5"])
         except KeyError as error:
@@ -133,37 +130,18 @@ def _fingerprints(files: Sequence[_File]) -> list[Fingerprint]:
 
 
 def _read_files(data: str) -> Iterator[_File]:
-    if not os.path.isdir(data):
-        raise BadInput(f"{data} is not a directory")
-    for name in sorted(os.listdir(data)):
-        if name.endswith((".jsonl", ".jsonl.gz")):
-            for record in _read_lines(os.path.join(data, name)):
-                if "content" in record and "id" in record:
-                    try:
-                        yield _file(record)
-                    except (ValueError, TypeError, AttributeError) as error:
-                        raise BadInput(f"{name}: {record['id']}: not a file: {error}") from error
+    for name, record in read_records(data):
+        if "content" in record and "id" in record:
+            try:
+                yield _file(record)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise BadInput(f"{name}: {record['id']}: not a file: {error}") from error
 
 
 def _file(record: dict[str, Any]) -> _File:
-
-    written: str = record["content"]
-    is_base64 = record.get("encoding") == "base64"
-    content = base64.b64decode(written) if is_base64 else written.encode()
-    decoded = decode(content)
-    text = content if isinstance(decoded, Reason) else decoded.content.encode()
+    content = content_of(record)
+    text = text_of(content)
     language, path = (str(record.get(name) or "") for name in ("language", "path"))
-    return _File(str(record["id"]), content, text, language, path)
-
-
-def _read_lines(path: str) -> Iterator[dict[str, Any]]:
-    try:
-        packed = path.endswith(".gz")
-        with gzip.open(path) if packed else open(path, "rb") as lines:
-            for line in lines:
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise BadInput(f"{path}: a line that is no JSON object")
-                yield record
-    except (OSError, ValueError, EOFError) as error:
-        raise BadInput(f"cannot read {path}: {error}") from error
+    return _File(
+        str(record["id"]), content, content if text is None else text.encode(), language, path
+    )

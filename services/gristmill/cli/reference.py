@@ -1,4 +1,4 @@
-"""The generated pages of the documentation: settings, tables, reason codes, commands.
+"""The generated pages of the documentation: settings, tables, reason codes, routes, syntax checks.
 
 `python -m gristmill.cli.reference DIR` writes them; `--check DIR` fails when one is out of date.
 """
@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
+from gristmill.cli.reference_syntax import syntax_page
 from gristmill.cli.sections import settings_sections
 from gristmill.runtime.adapters.iceberg_schemas import TABLES
 from gristmill.runtime.adapters.plugins import load_plugins
@@ -27,6 +28,7 @@ def pages() -> Mapping[str, str]:
         "tables.md": _page(_tables()),
         "reasons.md": _page(_reasons()),
         "routes.md": _page(_routes()),
+        "syntax.md": _page(syntax_page()),
     }
 
 

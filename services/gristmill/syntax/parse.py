@@ -5,41 +5,66 @@ this where the whole process can be ended.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 from tree_sitter import Node, Parser
-from tree_sitter_language_pack import get_parser
+
+from gristmill.syntax.grammars import load_parser
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What is wrong with a text: how many bytes, and where, in the order of the text."""
+
+    num_bytes: int
+    spans: tuple[tuple[int, int], ...]
 
 
 @cache
 def parser_for(grammar: str) -> Parser:
     """Return the parser of a grammar, loaded once in a process."""
-    parser: Parser = get_parser(grammar)  # type: ignore[arg-type]  # its names are a Literal
-    return parser
+    return load_parser(grammar)
 
 
 def error_share(grammar: str, text: str) -> float:
     """Return the share of bytes, 0 to 1, under ERROR nodes; a MISSING node counts as one byte."""
-    source = text.encode()
+    return share(errors_in(grammar, text.encode()).num_bytes, text)
+
+
+def share(num_bytes: int, text: str) -> float:
+    """Return the share of a text's bytes, 1 at most; nothing of an empty text."""
+    length = len(text.encode())
+    return min(1.0, num_bytes / length) if length else 0.0
+
+
+def errors_in(grammar: str, source: bytes) -> Errors:
+    """Return the errors that a grammar finds."""
     if not source:
-        return 0.0
-    root = parser_for(grammar).parse(source).root_node
-    return min(1.0, error_bytes(root) / len(source))
+        return Errors(0, ())
+    return errors_under(parser_for(grammar).parse(source).root_node)
 
 
 def error_bytes(root: Node) -> int:
     """Return the bytes under ERROR nodes, plus one for each MISSING node."""
-    total = 0
+    return errors_under(root).num_bytes
+
+
+def errors_under(root: Node) -> Errors:
+    """Return the topmost ERROR nodes and the MISSING ones, and what they weigh."""
+    spans: list[tuple[int, int]] = []
     pending = [root] if root.has_error else []
     push: Callable[[Node], None] = pending.append
     while pending:
         node = pending.pop()
-        if node.is_error:
-            total += node.end_byte - node.start_byte
-        elif node.is_missing:
-            total += 1
+        if node.is_error or node.is_missing:
+            spans.append((node.start_byte, node.end_byte))
         else:
             for child in node.children:
                 if child.has_error or child.is_missing:
                     push(child)
-    return total
+    weight = sum(max(end - start, 0) or _WEIGHT_OF_NOTHING for start, end in spans)
+    return Errors(weight, tuple(sorted(spans)))
+
+
+_WEIGHT_OF_NOTHING = 1

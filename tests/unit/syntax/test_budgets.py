@@ -1,10 +1,20 @@
-"""The table of budgets, and the default behind it."""
+"""The table of budgets, the default behind it, and how it is written."""
 
 import pytest
 
-from gristmill.runtime.model.languages import LANGUAGES
+from gristmill.runtime.model.languages import LANGUAGES, find_language
 from gristmill.syntax import budgets
-from gristmill.syntax.budgets import BUDGETS, budget_for
+from gristmill.syntax.budgets import (
+    BUDGETS,
+    TABLE,
+    Measured,
+    Point,
+    Table,
+    budget_for,
+    read_table,
+    table_text,
+)
+from gristmill.syntax.grammars import candidate_of
 
 
 @pytest.mark.parametrize("default", [0.0, 0.01, 1.0])
@@ -20,8 +30,45 @@ def test_a_language_s_own_budget_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert budget_for("Go", 0.01) == 0.01
 
 
-def test_every_budget_is_a_share_and_names_a_known_language() -> None:
+def test_every_budget_is_a_share_and_names_a_checked_language() -> None:
     names = {language.name for language in LANGUAGES}
     for name, budget in BUDGETS.items():
         assert name in names
+        language = find_language(name)
+        assert language is not None
+        assert candidate_of(language) is not None
         assert 0.0 <= budget <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("row", "is_fit"),
+    [
+        (Measured(budget=0.0, sound=100, rejected=5), True),
+        (Measured(budget=0.1, sound=100, rejected=6), False),
+        (Measured(budget=0.0, sound=80, aside=20), True),
+        (Measured(budget=0.0, sound=79, aside=21), False),
+        (Measured(budget=0.0, sound=3, rejected=3, aside=16), True),
+    ],
+)
+def test_a_grammar_that_rejects_too_much_may_not_judge(row: Measured, is_fit: bool) -> None:
+    assert row.is_fit is is_fit
+
+
+def test_the_table_that_is_shipped_is_as_it_would_be_written() -> None:
+    assert read_table(table_text(TABLE)) == TABLE
+
+
+def test_a_table_comes_back_as_it_was_written() -> None:
+    row = Measured(budget=0.0002, sound=51, rejected=1, broken=3, missed=2, aside=3)
+    point = Point(
+        language="C++",
+        budget=0.005,
+        sound=9,
+        rejected=1,
+        broken=2,
+        missed=1,
+        damaged=4,
+        unnoticed=3,
+    )
+    table = Table(version=7, languages={"C++": row, "F#": Measured(budget=0.0)}, curve=(point,))
+    assert read_table(table_text(table)) == table

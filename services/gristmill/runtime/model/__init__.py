@@ -18,6 +18,7 @@ from gristmill.runtime.model.document import (
     WebPage,
 )
 from gristmill.runtime.model.errors import BadInput, Fatal, GristmillError, Poison, Stale, Transient
+from gristmill.runtime.model.features import Features
 from gristmill.runtime.model.outcome import (
     Drop,
     Evidence,
@@ -43,6 +44,7 @@ __all__ = [
     "Drop",
     "Evidence",
     "Fatal",
+    "Features",
     "FileText",
     "GristmillError",
     "Keep",

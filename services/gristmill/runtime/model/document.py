@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gristmill.runtime.model.features import Features
 from gristmill.runtime.model.reason import Reason
 
 
@@ -116,11 +117,15 @@ class Syntax:
     """What the syntax stage found.
 
     `error_share` is the share of bytes under ERROR and MISSING nodes, 0 to 1; `checker` says who
-    ruled (a grammar's name, or UNCHECKED where no grammar exists and the share is 0).
+    ruled (a grammar's name, or UNCHECKED where no grammar exists and the share is 0). `features`
+    is None where nothing was counted. `dialect` is one, such as Python 2, in which the text is
+    well-formed though it is not in the language, else empty.
     """
 
     error_share: float
     checker: str
+    features: Features | None = None
+    dialect: str = ""
 
     @property
     def checked_share(self) -> float | None:

@@ -19,6 +19,7 @@ from gristmill.runtime.model import (
     Document,
     Drop,
     Evidence,
+    Features,
     FileText,
     Keep,
     Kind,
@@ -67,12 +68,38 @@ def origins() -> SearchStrategy[Origin]:
     )
 
 
+def features() -> SearchStrategy[Features]:
+    """Draw static features; they need not fit together."""
+    lists = {
+        **dict.fromkeys(
+            ("comment_spans", "docstring_spans", "function_spans"),
+            st.lists(_SIZES, max_size=4).map(tuple),
+        ),
+        "imports": st.lists(_TEXT, max_size=3).map(tuple),
+    }
+    # Drawn together: a draw of its own for each count would be slow.
+    counts = [name for name in Features._fields if name not in lists]
+    numbers = st.lists(_SIZES, min_size=len(counts), max_size=len(counts))
+    return st.builds(
+        lambda values, **rest: Features(**dict(zip(counts, values, strict=True)), **rest),
+        numbers,
+        **lists,
+    )
+
+
 def annotations() -> SearchStrategy[Annotations]:
     """Draw what stages may have found out so far."""
     return st.builds(
         Annotations,
         language=_TEXT,
-        syntax=st.none() | st.builds(Syntax, error_share=_SHARES, checker=_TEXT),
+        syntax=st.none()
+        | st.builds(
+            Syntax,
+            error_share=_SHARES,
+            checker=_TEXT,
+            features=st.none() | features(),
+            dialect=_TEXT,
+        ),
         score=st.none() | _SHARES,
         scorer=_TEXT,
         tokens=st.none() | _SIZES,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -235,6 +236,27 @@ def _twin(twin: type[_T], message: Message) -> _T:
     return twin(**_fields(message, _SHAPES[twin].rules))
 
 
+def _features_message(features: model.Features) -> Message:
+    """Return what the rules give, by a shorter way where they refuse nothing."""
+    if _are_counts(features[:_NUM_COUNTS], features[_NUM_COUNTS:-1]):
+        try:
+            return document_pb2.Features(**features._asdict())
+        except ValueError:
+            pass  # a number or a text that does not fit: the rules say which
+    return _message(features)
+
+
+def _features(message: document_pb2.Features) -> model.Features:
+    counts, lists = _COUNTS_OF(message), _LISTS_OF(message)
+    if not _are_counts(counts, lists[:-1]):
+        return _twin(model.Features, message)
+    return model.Features(*counts, *map(tuple, lists))
+
+
+def _are_counts(numbers: Sequence[_Value], lists: Sequence[_Value]) -> bool:
+    return min(numbers) >= 0 and all(min(others) >= 0 for others in lists if others)
+
+
 def _document_message(document: model.Document) -> Message:
     if not isinstance(document.body, _BODIES[document.kind]):
         body = type(document.body).__name__
@@ -279,6 +301,12 @@ def _count(number: int) -> int:
     if not 0 <= number < _INT64_END:
         raise _UnfitError(f"is {number}, outside 0 to 2^63 - 1")
     return number
+
+
+def _counts(numbers: Sequence[int]) -> tuple[int, ...]:
+    if numbers and not 0 <= min(numbers) <= max(numbers) < _INT64_END:
+        raise _UnfitError("holds a number outside 0 to 2^63 - 1")
+    return tuple(numbers)
 
 
 def _finite(number: float) -> float:
@@ -336,6 +364,7 @@ def _each(rule: _Rule) -> _Rule:
 _PLAIN = _Rule(_as_is, _as_is)
 _GIVEN = _Rule(_given, _given)
 _COUNT = _Rule(_count, _count)
+_COUNTS = _Rule(_counts, _counts)
 _FINITE = _Rule(_finite, _finite)
 _MOMENT = _Rule(_timestamp, _moment)
 _KIND = _enum(model.Kind, document_pb2.DESCRIPTOR.enum_types_by_name["Kind"])
@@ -357,6 +386,12 @@ _OUTCOMES: Mapping[str, type[model.Outcome]] = {
     "split": model.Split,
     "reject": model.Reject,
 }
+
+# Every file's features cross; field by field that would cost more than all the rest of it.
+_FEATURE_LISTS = ("comment_spans", "docstring_spans", "function_spans", "imports")
+_NUM_COUNTS = len(model.Features._fields) - len(_FEATURE_LISTS)
+_COUNTS_OF = attrgetter(*model.Features._fields[:_NUM_COUNTS])
+_LISTS_OF = attrgetter(*_FEATURE_LISTS)
 
 _FOUND = {"origin": _nested(model.Origin), "position": _nested(model.Position)}
 
@@ -394,7 +429,23 @@ _SHAPES: Mapping[type, _Shape] = {
         document_pb2.BlobReference,
         {**dict.fromkeys(("key", "sha256"), _GIVEN), "size_bytes": _COUNT},
     ),
-    model.Syntax: _Shape(document_pb2.Syntax, {"error_share": _FINITE, "checker": _PLAIN}),
+    model.Features: _Shape(
+        document_pb2.Features,
+        {
+            **dict.fromkeys(model.Features._fields, _COUNT),
+            **dict.fromkeys(_FEATURE_LISTS[:-1], _COUNTS),
+            "imports": _each(_PLAIN),
+        },
+    ),
+    model.Syntax: _Shape(
+        document_pb2.Syntax,
+        {
+            "error_share": _FINITE,
+            "checker": _PLAIN,
+            "features": _Rule(_features_message, _features, "default"),
+            "dialect": _PLAIN,
+        },
+    ),
     model.Annotations: _Shape(
         document_pb2.Annotations,
         {

@@ -10,9 +10,11 @@ from tree_sitter_language_pack import SupportedLanguage
 
 from gristmill.runtime.model.languages import (
     LANGUAGES,
+    SHARED,
     Language,
     find_language,
     language_of_path,
+    languages_of_path,
 )
 
 PAPER_LANGUAGES = {
@@ -69,6 +71,32 @@ def test_every_alias_is_lower_case() -> None:
 
 def test_every_language_can_be_found_by_some_file() -> None:
     assert [lang.name for lang in LANGUAGES if not (lang.extensions or lang.filenames)] == []
+
+
+def test_a_shared_ending_names_its_owner_first_and_others_behind() -> None:
+    for ending, names in SHARED.items():
+        owner = language_of_path(f"x{ending}")
+        assert owner is None or (owner.name == names[0] and len(names) > 1)
+        assert len(set(names)) == len(names)
+        assert any(find_language(name) for name in names)
+        assert languages_of_path(f"x{ending}") == names
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("a/vector.h", ("C", "C++", "Objective-C")),
+        ("a/vector.py", ("Python",)),
+        ("a/vector.C", ("C++",)),
+        ("a/.eslintrc", ("JSON", "YAML")),
+        ("a/.eslintrc.js", ("JavaScript",)),
+        ("a/Makefile.am", ("Makefile",)),
+        ("a/LICENSE", ()),
+        ("a/notes.txt", ()),
+    ],
+)
+def test_a_name_tells_all_that_it_may_mean(path: str, names: tuple[str, ...]) -> None:
+    assert languages_of_path(path) == names
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
@@ -24,6 +25,7 @@ from gristmill.runtime.model import (
     Document,
     Drop,
     Evidence,
+    Features,
     FileText,
     Keep,
     Kind,
@@ -212,13 +214,20 @@ def test_both_sides_of_an_enum_name_the_same_values(twin: type[StrEnum]) -> None
     assert len(described.values_by_number) == len(described.values) == len(twin) + 1
 
 
+def names_of(twin: type) -> list[str]:
+    """Return the fields of a dataclass or of a named tuple."""
+    if dataclasses.is_dataclass(twin):
+        return [field.name for field in dataclasses.fields(twin)]
+    return list(twin._fields)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("twin", codec._SHAPES, ids=lambda twin: twin.__name__)
 def test_both_sides_of_a_message_name_the_same_fields_and_each_has_a_rule(twin: type) -> None:
     shape = codec._SHAPES[twin]
     of_body = {"body"} if twin is Document else set()
     of_message = shape.message.DESCRIPTOR
     assert of_message.name == twin.__name__
-    assert {field.name for field in dataclasses.fields(twin)} == shape.rules.keys() | of_body
+    assert set(names_of(twin)) == shape.rules.keys() | of_body
     arms = {
         field.name for oneof in of_message.oneofs if oneof.name == "body" for field in oneof.fields
     }
@@ -232,6 +241,51 @@ def test_every_message_has_a_twin() -> None:
     files = (document_pb2, outcome_pb2, raw_file_pb2, stream_pb2)
     names = {name for file in files for name in file.DESCRIPTOR.message_types_by_name}
     assert names == {twin.__name__ for twin in codec._SHAPES} | {"Outcome", "DecisionBatch"}
+
+
+FEATURES = Features(num_lines=3, num_calls=2**63 - 1, function_spans=(0, 9), imports=("a.b",))
+
+
+def with_features(features: Features) -> Document:
+    syntax = Syntax(error_share=0.0, checker="x", features=features, dialect="Python 2")
+    return dataclasses.replace(document(), annotations=Annotations(syntax=syntax))
+
+
+def test_features_cross_with_the_document() -> None:
+    sent = with_features(FEATURES)
+    received = wire.decode_document(wire.encode_document(sent))
+    assert received == sent
+    assert received.annotations.syntax is not None
+    assert isinstance(received.annotations.syntax.features, Features)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("num_calls", -1, "num_calls is -1, outside 0 to 2^63 - 1"),
+        ("num_calls", 2**63, f"num_calls is {2**63}, outside 0 to 2^63 - 1"),
+        ("comment_spans", (0, -1), "comment_spans holds a number outside 0 to 2^63 - 1"),
+        ("function_spans", (2**63,), "function_spans holds a number outside 0 to 2^63 - 1"),
+        ("imports", ("\ud800",), "text holds a lone surrogate"),
+    ],
+)
+def test_features_out_of_range_are_poison_when_written(
+    field: str, value: Any, problem: str
+) -> None:
+    with pytest.raises(Poison, match=re.escape(problem)):
+        wire.encode_document(with_features(FEATURES._replace(**{field: value})))
+
+
+@pytest.mark.parametrize("field", ["num_lines", "docstring_spans"])
+def test_features_out_of_range_are_poison_when_read(field: str) -> None:
+    sent = document_pb2.Document.FromString(wire.encode_document(with_features(FEATURES)))
+    features = sent.annotations.syntax.features
+    if field == "num_lines":
+        features.num_lines = -1
+    else:
+        features.docstring_spans.extend((-1, 2))
+    with pytest.raises(Poison, match=field):
+        wire.decode_document(sent.SerializeToString())
 
 
 GOLDEN = {

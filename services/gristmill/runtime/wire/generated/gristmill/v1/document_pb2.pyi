@@ -111,13 +111,87 @@ class BlobReference(_message.Message):
     size_bytes: int
     def __init__(self, key: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
+class Features(_message.Message):
+    __slots__ = ("num_bytes", "num_lines", "num_blank_lines", "num_distinct_lines", "num_long_lines", "longest_line_bytes", "num_mixed_indents", "num_sampled_words", "num_sampled_word_bytes", "num_nodes", "num_comments", "num_comment_bytes", "num_docstring_bytes", "num_functions", "num_documented_functions", "num_function_bytes", "longest_function_lines", "deepest_function", "num_classes", "num_branches", "num_calls", "num_calls_of_commonest", "num_debug_calls", "num_code_signs", "num_literals", "num_literal_bytes", "num_unfinished_marks", "num_generated_marks", "num_imports", "comment_spans", "docstring_spans", "function_spans", "imports")
+    NUM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_LINES_FIELD_NUMBER: _ClassVar[int]
+    NUM_BLANK_LINES_FIELD_NUMBER: _ClassVar[int]
+    NUM_DISTINCT_LINES_FIELD_NUMBER: _ClassVar[int]
+    NUM_LONG_LINES_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_LINE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_MIXED_INDENTS_FIELD_NUMBER: _ClassVar[int]
+    NUM_SAMPLED_WORDS_FIELD_NUMBER: _ClassVar[int]
+    NUM_SAMPLED_WORD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_NODES_FIELD_NUMBER: _ClassVar[int]
+    NUM_COMMENTS_FIELD_NUMBER: _ClassVar[int]
+    NUM_COMMENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_DOCSTRING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    NUM_DOCUMENTED_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    NUM_FUNCTION_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_FUNCTION_LINES_FIELD_NUMBER: _ClassVar[int]
+    DEEPEST_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    NUM_CLASSES_FIELD_NUMBER: _ClassVar[int]
+    NUM_BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    NUM_CALLS_FIELD_NUMBER: _ClassVar[int]
+    NUM_CALLS_OF_COMMONEST_FIELD_NUMBER: _ClassVar[int]
+    NUM_DEBUG_CALLS_FIELD_NUMBER: _ClassVar[int]
+    NUM_CODE_SIGNS_FIELD_NUMBER: _ClassVar[int]
+    NUM_LITERALS_FIELD_NUMBER: _ClassVar[int]
+    NUM_LITERAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUM_UNFINISHED_MARKS_FIELD_NUMBER: _ClassVar[int]
+    NUM_GENERATED_MARKS_FIELD_NUMBER: _ClassVar[int]
+    NUM_IMPORTS_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_SPANS_FIELD_NUMBER: _ClassVar[int]
+    DOCSTRING_SPANS_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_SPANS_FIELD_NUMBER: _ClassVar[int]
+    IMPORTS_FIELD_NUMBER: _ClassVar[int]
+    num_bytes: int
+    num_lines: int
+    num_blank_lines: int
+    num_distinct_lines: int
+    num_long_lines: int
+    longest_line_bytes: int
+    num_mixed_indents: int
+    num_sampled_words: int
+    num_sampled_word_bytes: int
+    num_nodes: int
+    num_comments: int
+    num_comment_bytes: int
+    num_docstring_bytes: int
+    num_functions: int
+    num_documented_functions: int
+    num_function_bytes: int
+    longest_function_lines: int
+    deepest_function: int
+    num_classes: int
+    num_branches: int
+    num_calls: int
+    num_calls_of_commonest: int
+    num_debug_calls: int
+    num_code_signs: int
+    num_literals: int
+    num_literal_bytes: int
+    num_unfinished_marks: int
+    num_generated_marks: int
+    num_imports: int
+    comment_spans: _containers.RepeatedScalarFieldContainer[int]
+    docstring_spans: _containers.RepeatedScalarFieldContainer[int]
+    function_spans: _containers.RepeatedScalarFieldContainer[int]
+    imports: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, num_bytes: _Optional[int] = ..., num_lines: _Optional[int] = ..., num_blank_lines: _Optional[int] = ..., num_distinct_lines: _Optional[int] = ..., num_long_lines: _Optional[int] = ..., longest_line_bytes: _Optional[int] = ..., num_mixed_indents: _Optional[int] = ..., num_sampled_words: _Optional[int] = ..., num_sampled_word_bytes: _Optional[int] = ..., num_nodes: _Optional[int] = ..., num_comments: _Optional[int] = ..., num_comment_bytes: _Optional[int] = ..., num_docstring_bytes: _Optional[int] = ..., num_functions: _Optional[int] = ..., num_documented_functions: _Optional[int] = ..., num_function_bytes: _Optional[int] = ..., longest_function_lines: _Optional[int] = ..., deepest_function: _Optional[int] = ..., num_classes: _Optional[int] = ..., num_branches: _Optional[int] = ..., num_calls: _Optional[int] = ..., num_calls_of_commonest: _Optional[int] = ..., num_debug_calls: _Optional[int] = ..., num_code_signs: _Optional[int] = ..., num_literals: _Optional[int] = ..., num_literal_bytes: _Optional[int] = ..., num_unfinished_marks: _Optional[int] = ..., num_generated_marks: _Optional[int] = ..., num_imports: _Optional[int] = ..., comment_spans: _Optional[_Iterable[int]] = ..., docstring_spans: _Optional[_Iterable[int]] = ..., function_spans: _Optional[_Iterable[int]] = ..., imports: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Syntax(_message.Message):
-    __slots__ = ("error_share", "checker")
+    __slots__ = ("error_share", "checker", "features", "dialect")
     ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
     CHECKER_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
     error_share: float
     checker: str
-    def __init__(self, error_share: _Optional[float] = ..., checker: _Optional[str] = ...) -> None: ...
+    features: Features
+    dialect: str
+    def __init__(self, error_share: _Optional[float] = ..., checker: _Optional[str] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class Annotations(_message.Message):
     __slots__ = ("language", "syntax", "score", "scorer", "tokens")

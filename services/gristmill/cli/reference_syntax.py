@@ -1,0 +1,119 @@
+"""The generated page on syntax checks: who judges which language, and how well."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gristmill.runtime.model.languages import LANGUAGES, Language
+from gristmill.syntax.budgets import TABLE, Measured, Point
+from gristmill.syntax.calibration import CURVE, MOST_REJECTED
+from gristmill.syntax.grammars import PACK, grammar_of, package_of, why_unchecked
+from gristmill.syntax.opinions import opinion_on
+
+_WIDTH: Final = 40
+_MOST_SHOWN: Final = 0.2
+"""The share at which a bar of the chart is full."""
+
+
+def syntax_page() -> Iterator[str]:
+    """Return the lines of the page."""
+    yield "# Syntax checks\n"
+    yield "Who judges a file, how much of it may be wrong, and what that costs. The error share is"
+    yield "the share of a file's bytes under ERROR nodes of its tree-sitter grammar; a MISSING"
+    yield "node counts as one byte. Above the language's budget the file is `syntax_errors`.\n"
+    yield "`gristmill syntax calibrate` derives the budgets: 0, unless that rejects more than"
+    yield f"{MOST_REJECTED:.0%} of a language's sound files, else the least step that does not."
+    yield "Sound are files that the language's own parser takes, and files of released packages,"
+    yield "tests and templates apart. *Set aside* is what was mostly errors: another language under"
+    yield f"the same ending. This is table {TABLE.version}. `gristmill measure syntax --data DIR`"
+    yield "measures the whole check on labelled files.\n"
+    yield from _parsers()
+    yield "## The paper's languages\n"
+    yield from _table(language for language in LANGUAGES if language.paper)
+    yield "## Other languages\n"
+    yield from _table(language for language in LANGUAGES if not language.paper)
+    yield from _unchecked()
+    yield from _c_family()
+
+
+def _parsers() -> Iterator[str]:
+    names = [language.name for language in LANGUAGES if opinion_on(language.name, "") is not None]
+    yield "## Languages with a parser of their own\n"
+    yield f"{', '.join(names)} are judged by the language's own parser. It rules;"
+    yield "the grammar judges only what that parser gives up on, such as nesting too deep for it.\n"
+
+
+def _table(languages: Iterator[Language]) -> Iterator[str]:
+    yield "| language | grammar | package | budget | sound rejected | broken missed | set aside |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for language in languages:
+        grammar = grammar_of(language)
+        if grammar is None:
+            continue
+        package = package_of(grammar)
+        where = "pack" if package is PACK else f"{package.distribution} {package.version}"
+        row = TABLE.languages.get(language.name)
+        yield f"| {language.name} | {grammar} | {where} | {_figures(row)} |"
+    yield f"\n*pack* is {PACK.distribution} {PACK.version}.\n"
+
+
+def _figures(row: Measured | None) -> str:
+    if row is None:
+        return "default | not measured | not measured | "
+    aside = str(row.aside) if row.aside else ""
+    cells = (_share(row.rejected, row.sound), _share(row.missed, row.broken), aside)
+    return f"{row.budget:.4g} | {' | '.join(cells)}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole:,} ({part / whole:.1%})" if whole else ""
+
+
+def _unchecked() -> Iterator[str]:
+    yield "## Not checked\n"
+    yield "Files in these languages pass; their `error_share` is null.\n"
+    yield "| language | why |"
+    yield "| --- | --- |"
+    for language in LANGUAGES:
+        if grammar_of(language) is None:
+            yield f"| {language.name} | {why_unchecked(language)} |"
+    yield ""
+
+
+def _c_family() -> Iterator[str]:
+    yield "## C and C++\n"
+    yield "A grammar knows no macros. A file with errors is parsed again with one branch of each"
+    yield "`#if` and without directives, then, a few times, without what stands where only a macro"
+    yield "can stand; the reading with the fewest errors counts. A `.h` is tried as C, as C++ and"
+    yield "as Objective-C. What is left is held against the budget. The price of that is what"
+    yield "passes: *damaged* are sound files from which one bracket or semicolon was taken, which"
+    yield "does not always make them wrong.\n"
+    for language in CURVE:
+        points = [point for point in TABLE.curve if point.language == language]
+        if points:
+            yield from _curve(language, points)
+
+
+def _curve(language: str, points: list[Point]) -> Iterator[str]:
+    chosen = TABLE.languages[language].budget
+    yield f"### {language}\n"
+    yield "| budget | sound files rejected | broken files missed | damaged files that pass |"
+    yield "| --- | --- | --- | --- |"
+    for point in points:
+        mark = " (chosen)" if point.budget == chosen else ""
+        yield (
+            f"| {point.budget:.4g}{mark} | {_share(point.rejected, point.sound)} "
+            f"| {_share(point.missed, point.broken)} "
+            f"| {_share(point.unnoticed, point.damaged)} |"
+        )
+    yield "\n```"
+    yield f"rejected: of sound files, {_MOST_SHOWN:.0%} fill the bar; passed: of damaged files"
+    for point in points:
+        rejected = point.rejected / max(1, point.sound)
+        passed = point.unnoticed / max(1, point.damaged)
+        yield f"{point.budget:>7.4g}  rejected {_bar(rejected / _MOST_SHOWN)}"
+        yield f"{'':>7}  passed   {_bar(passed)}"
+    yield "```\n"
+
+
+def _bar(share: float) -> str:
+    return "#" * round(min(1.0, share) * _WIDTH)

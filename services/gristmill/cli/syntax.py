@@ -1,0 +1,52 @@
+"""`gristmill syntax`: what the syntax check says, and what it is measured on."""
+
+from typing import Annotated
+
+import typer
+
+from gristmill.cli.console import ERR
+
+app = typer.Typer(
+    help="Look into the syntax check.\n\nExample: gristmill syntax calibrate --data labelled",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Look into the syntax check."""
+
+
+@app.command("calibrate")
+def calibrate(
+    data: Annotated[
+        list[str],
+        typer.Option("--data", metavar="DIR", help="Files, or *.jsonl[.gz] of them; repeatable."),
+    ],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where the table goes; default: stdout.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Files of one language in one DIR, at most.")
+    ] = 400,
+) -> None:
+    """Derive the error budgets from files that are known or trusted to be sound.
+
+    A DIR with *.jsonl or *.jsonl.gz holds files as JSON lines (`language`, `path`, `content`,
+    `encoding`, and where known `syntax` with `status` ok or error); one without a status is
+    trusted. In any other DIR each file is trusted, its language inferred; folders of tests and
+    templates are left out. A budget is the least step that rejects 2 % of a language's sound files
+    at most.
+
+    Example: gristmill syntax calibrate --data labelled --data /usr/include --out budgets.toml
+    """
+    from gristmill.cli.syntax_calibrate import calibrate_on
+    from gristmill.syntax.budgets import table_text
+
+    table = calibrate_on(data, most=most)
+    if out is None:
+        typer.echo(table_text(table), nl=False)
+        return
+    with open(out, "w", encoding="utf-8") as stream:
+        stream.write(table_text(table))
+    ERR.print(f"{out}: version {table.version}, {len(table.languages)} languages")

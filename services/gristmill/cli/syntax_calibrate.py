@@ -1,0 +1,120 @@
+"""Reading files for the calibration of error budgets, and parsing each of them."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from gristmill.cli.labelled import content_of, read_records, text_of
+from gristmill.runtime.model import BadInput
+from gristmill.runtime.model.languages import Language, find_language, languages_of_path
+from gristmill.syntax.budgets import TABLE, Table
+from gristmill.syntax.calibration import CURVE, Shares, calibrate, damaged
+from gristmill.syntax.grammars import candidate_of
+from gristmill.syntax.inference import infer_language
+from gristmill.syntax.verdict import share_of_errors
+
+_LARGEST: Final = 1 << 20
+# What lies here is broken on purpose, or no file in a language yet.
+_UNTRUSTED: Final = frozenset(
+    ("test", "tests", "testdata", "testing", "fixtures", "examplefiles", "templates", "t")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file with what is known of it: ok, error, or empty for one that is only trusted."""
+
+    language: Language
+    text: str
+    status: str = ""
+
+
+def calibrate_on(directories: Sequence[str], *, most: int) -> Table:
+    """Return the table of budgets that the files of the directories ask for."""
+    shares: dict[str, Shares] = defaultdict(Shares)
+    seen: set[bytes] = set()
+    for directory in directories:
+        for file in _files(directory, most):
+            digest = sha256(f"{file.language.name}\n{file.text}".encode()).digest()
+            if digest not in seen:
+                seen.add(digest)
+                _count(shares[file.language.name], file)
+    return calibrate(shares, TABLE)
+
+
+def _count(shares: Shares, file: _File) -> None:
+    share = share_of_errors(file.language, file.text)
+    if file.status == "error":
+        shares.broken.append(share)
+        return
+    (shares.labelled if file.status else shares.trusted).append(share)
+    if not share and file.language.name in CURVE:
+        broken = damaged(file.text)
+        if broken is not None:
+            shares.damaged.append(share_of_errors(file.language, broken))
+
+
+def _files(directory: str, most: int) -> Iterator[_File]:
+    """Return the files of a directory, `most` trusted ones of a language at most."""
+    if not os.path.isdir(directory):
+        raise BadInput(f"{directory} is not a directory")
+    is_labelled = any(name.endswith((".jsonl", ".jsonl.gz")) for name in os.listdir(directory))
+    trusted: dict[str, list[_File]] = defaultdict(list)
+    for file in _labelled(directory) if is_labelled else _trusted(directory, most):
+        if candidate_of(file.language) is None:
+            continue
+        if file.status:
+            yield file
+        else:
+            trusted[file.language.name].append(file)
+    for files in trusted.values():
+        # By hash: a part of them that is the same each time and prefers no folder.
+        files.sort(key=lambda file: sha256(file.text.encode()).digest())
+        yield from files[:most]
+
+
+def _labelled(directory: str) -> Iterator[_File]:
+    for _, record in read_records(directory):
+        language = find_language(str(record.get("language")))
+        if "content" not in record or language is None or record.get("fragment"):
+            continue
+        status = _status(record)
+        text = None if status is None else text_of(content_of(record))
+        if text is not None:
+            yield _File(language, text, status or "")
+
+
+def _status(record: dict[str, Any]) -> str | None:
+    """Return ok, error or nothing; None for a record that is neither sound nor broken."""
+    syntax = record.get("syntax") or {}
+    status = syntax.get("status", "unknown")
+    if syntax.get("dialect") or status not in ("ok", "error", "unknown"):
+        return None
+    return "" if status == "unknown" else str(status)
+
+
+def _trusted(directory: str, most: int) -> Iterator[_File]:
+    """Return the files below a directory that are in a known language."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if name.lower() not in _UNTRUSTED]
+        for name in names:
+            path = os.path.join(folder, name)
+            usual = languages_of_path(name)
+            if usual and not name.endswith(".in") and _is_readable(path):
+                by_name[usual[0]].append(path)
+    for paths in by_name.values():
+        paths.sort(key=lambda path: sha256(path.encode(errors="surrogateescape")).digest())
+        for path in paths[: 2 * most]:
+            with open(path, "rb") as stream:
+                text = text_of(stream.read())
+            language = None if text is None else infer_language(path, text).language
+            if text is not None and language is not None:
+                yield _File(language, text)
+
+
+def _is_readable(path: str) -> bool:
+    return os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path) < _LARGEST

@@ -1,0 +1,289 @@
+"""Python of other versions, put into words of the running one: Python 2, and syntax newer than it.
+
+The running interpreter stays the judge. What it lacks is replaced by something of the same shape
+that it knows, so that it judges all the rest: `print x` by a tuple, type parameters by nothing.
+The results are good for that alone; they are never run, and their positions mean little.
+"""
+
+import ast
+import re
+from functools import cache
+
+from tree_sitter import Language, Node, Query, QueryCursor
+
+from gristmill.syntax.parse import parser_for
+
+_TOKEN = re.compile(
+    r"""
+      (?P<string> [bBuUrR]{0,2} (?: "{3} (?: [^\\"] | \\. | "(?!"") )*+ "{3}
+                                  | '{3} (?: [^\\'] | \\. | '(?!'') )*+ '{3}
+                                  | "(?: [^"\\\n] | \\. )*+" | '(?: [^'\\\n] | \\. )*+' ) )
+    | (?P<space> (?: [ \t\f\r] | \\\r?\n | \#[^\n]* )+ )
+    | (?P<newline> \n )
+    | (?P<name> [^\W\d]\w* )
+    | (?P<number> 0[xXbBoO][0-9a-fA-F]+[lL]?
+                | (?: \d+\.?\d* | \.\d+ ) (?: [eE][+-]?\d+ )? [jJlL]? )
+    | (?P<sign> <> | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_OCTAL = re.compile(r"0[0-7]+")
+# Words of Python 3 that were names in Python 2.
+_ONCE_NAMES = frozenset(("async", "await", "nonlocal", "True", "False"))
+_OPEN = frozenset("([{")
+_CLOSE = frozenset(")]}")
+# What follows `print` or `exec` as a statement and could not follow a name in an expression.
+_NO_OPERAND = frozenset(("and", "or", "in", "is", "if", "else", "for"))
+# A name like `e` or `(code, text)`; a second exception has a capital or a dot.
+_CAUGHT = re.compile(r"\s*(?:[a-z_]\w*|\([\w\s,]*\))\s*")
+
+# What Python 2 has none of: with it a text is in neither version.
+_ONLY_IN_3 = (
+    ast.AnnAssign, ast.AsyncFor, ast.AsyncFunctionDef, ast.AsyncWith, ast.Await, ast.FormattedValue,
+    ast.JoinedStr, ast.Match, ast.MatMult, ast.NamedExpr, ast.Nonlocal, ast.TryStar, ast.YieldFrom,
+)  # fmt: skip
+
+
+def as_python_3(text: str) -> str:
+    r"""Return Python 2 with its own statements and spellings replaced by expressions of Python 3.
+
+    >>> as_python_3("print >>f, 0777\n")
+    'print >>f, 0o777\n'
+    >>> as_python_3("print 10L <> `x`\n")
+    'print, 10 != (x)\n'
+    """
+    lines = _Rewriting(text).result().split("\n")
+    # Python 2 took a tab for the way to the next multiple of eight columns.
+    return "\n".join(
+        line[: len(line) - len(rest)].expandtabs(8) + rest
+        for line in lines
+        for rest in (line.lstrip(" \t"),)
+    )
+
+
+def is_only_python_3(tree: ast.AST) -> bool:
+    """Tell whether a tree has what no Python 2 has."""
+    for node in ast.walk(tree):
+        if isinstance(node, _ONLY_IN_3):
+            return True
+        if isinstance(node, ast.FunctionDef | ast.Lambda) and _has_new_parameters(node):
+            return True
+    return False
+
+
+def _has_new_parameters(node: ast.FunctionDef | ast.Lambda) -> bool:
+    arguments = node.args
+    plain = (*arguments.args, arguments.vararg, arguments.kwarg)
+    return bool(
+        arguments.kwonlyargs
+        or arguments.posonlyargs
+        or any(argument is not None and argument.annotation for argument in plain)
+        or (isinstance(node, ast.FunctionDef) and node.returns)
+    )
+
+
+class _Rewriting:
+    """One pass over the tokens of a text in Python 2."""
+
+    def __init__(self, text: str) -> None:
+        tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(text)]
+        self._kinds = [kind for kind, _ in tokens]
+        self._words = [word for _, word in tokens]
+        self._depth = 0
+        self._begins = True  # whether the next word begins a statement
+        self._raises = False
+        self._previous = ""
+        self._open_backtick = False
+        # Depths at which parameters stand: one for each `def` or `lambda` that is being read.
+        self._parameters: list[int] = []
+
+    def result(self) -> str:
+        """Return the rewritten text."""
+        pieces, at = [], 0
+        while at < len(self._words):
+            kind, word = self._kinds[at], self._words[at]
+            end = at + 1
+            if kind == "newline":
+                self._begins = self._begins or not self._depth
+            elif kind != "space":
+                end = self._end_of_pattern(at)
+                word = self._replaced(at, kind, word) if end == at + 1 else " _"
+                self._begins = not self._depth and word in {":", ";"}
+                self._previous = word
+            pieces.append(word)
+            at = end
+        return "".join(pieces)
+
+    def _replaced(self, at: int, kind: str | None, word: str) -> str:
+        if kind == "string":
+            return "''"
+        if kind == "number":
+            return _number(word)
+        if kind == "name":
+            return self._name(at, word)
+        return " or " if word == "," and self._raises and not self._depth else self._sign(word)
+
+    def _name(self, at: int, word: str) -> str:
+        if self._begins:
+            self._raises = word == "raise"
+            if word in {"print", "exec"} and self._has_operand(at + 1):
+                return word + ","
+            if word == "except":
+                self._join_caught(at)
+        if word == "lambda":
+            self._parameters.append(self._depth)
+        elif word == "def":
+            self._parameters.append(self._depth + 1)
+        return "_" + word if word in _ONCE_NAMES else word
+
+    def _has_operand(self, at: int) -> bool:
+        """Tell whether an operand stands behind `print`, so that the word is no name."""
+        if self._kinds[at : at + 1] == ["space"]:
+            at += 1
+        kind, word = self._kinds[at : at + 1], "".join(self._words[at : at + 1])
+        if kind == ["name"]:
+            return word not in _NO_OPERAND
+        return kind in (["string"], ["number"]) or word in {"[", "{", "~"}
+
+    def _join_caught(self, at: int) -> None:
+        """Replace the comma before the name that an exception gets."""
+        depth, commas, end = 0, [], at
+        while end < len(self._words):
+            word = self._words[end]
+            if not depth and word in {":", ";", "\n"}:
+                break
+            if not depth and word == ",":
+                commas.append(end)
+            depth += (word in _OPEN) - (word in _CLOSE)
+            end += 1
+        if len(commas) == 1 and _CAUGHT.fullmatch("".join(self._words[commas[0] + 1 : end])):
+            self._words[commas[0]] = " or "
+
+    def _end_of_pattern(self, at: int) -> int:
+        """Return where a tuple among parameters ends, as in `def f(a, (b, c))`; else the next."""
+        if (
+            self._words[at] != "("
+            or self._parameters[-1:] != [self._depth]
+            or self._previous not in {"(", ",", "lambda"}
+        ):
+            return at + 1
+        depth = 0
+        for end in range(at, len(self._words)):
+            word = self._words[end]
+            depth += (word in _OPEN) - (word in _CLOSE)
+            if not depth:
+                return end + 1
+        return len(self._words)
+
+    def _sign(self, word: str) -> str:
+        if word == "`":
+            self._open_backtick = not self._open_backtick
+            return "(" if self._open_backtick else ")"
+        if word in _OPEN:
+            self._depth += 1
+        elif word in _CLOSE:
+            self._depth = max(0, self._depth - 1)
+            while self._parameters and self._parameters[-1] > self._depth:
+                self._parameters.pop()
+        elif word == ":" and self._parameters[-1:] == [self._depth]:
+            self._parameters.pop()
+        return "!=" if word == "<>" else word
+
+
+def _number(token: str) -> str:
+    digits = token.rstrip("lL")
+    return f"0o{digits[1:]}" if _OCTAL.fullmatch(digits) else digits
+
+
+_NEWER = """
+(function_definition type_parameters: (type_parameter) @parameters)
+(class_definition type_parameters: (type_parameter) @parameters)
+(type_alias_statement . "type" . (type) @alias . "=" . (type) .)
+(type_alias_statement left: (type (generic_type (type_parameter) @parameters)))
+(string) @string
+(except_clause) @except
+(list_comprehension body: (list_splat . "*" @cut))
+"""
+_DEFAULT = re.compile(rb"(?<![=<>!:])=(?!=)")
+_LAZY = re.compile(r"^([ \t]*)lazy[ \t]+(?=(?:import|from)\b)", re.MULTILINE)
+
+
+@cache
+def _newer() -> Query:
+    language: Language | None = parser_for("python").language
+    assert language is not None
+    return Query(language, _NEWER)
+
+
+def without_newer_syntax(text: str) -> str:
+    """Return a text without what Python got after 3.11, as far as tree-sitter finds it.
+
+    Type parameters and aliases (3.12), strings with quotes, backslashes, comments or newlines in
+    their fields (3.12), template strings and several exceptions without brackets (3.14), lazy
+    imports and unpacking in comprehensions (3.15).
+    """
+    source = _LAZY.sub(r"\1", text).encode()
+    captures = QueryCursor(_newer()).captures(parser_for("python").parse(source).root_node)
+    edits = [(node.start_byte, node.end_byte, b"") for node in captures.get("cut", ())]
+    edits += [
+        (node.start_byte, node.end_byte, b"")
+        for node in captures.get("parameters", ())
+        if _are_parameters(node.text or b"")
+    ]
+    for node in captures.get("alias", ()):
+        assert node.parent is not None
+        edits.append((node.parent.start_byte, node.start_byte, b""))
+    edits += [
+        (node.start_byte, node.end_byte, b"''")
+        for node in captures.get("string", ())
+        if not node.has_error and _is_newer_string(node)
+    ]
+    for node in captures.get("except", ()):
+        edits += _brackets(node)
+    return _edited(source, edits).decode()
+
+
+def _are_parameters(text: bytes) -> bool:
+    """Tell whether a bracket reads as an index, bounds as slices and defaults as further places."""
+    try:
+        ast.parse(b"_" + _DEFAULT.sub(b",", text).replace(b"**", b"*"), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _is_newer_string(node: Node) -> bool:
+    start = node.child(0)
+    assert start is not None
+    mark = (start.text or b"").lower()
+    if b"t" in mark:
+        return True
+    quote = mark.lstrip(b"bfru")
+    for field in node.children:
+        inside = (field.text or b"") if field.type == "interpolation" else b""
+        if quote in inside or b"\\" in inside or b"#" in inside:
+            return True
+        if len(quote) == 1 and b"\n" in inside:
+            return True
+    return False
+
+
+def _brackets(node: Node) -> list[tuple[int, int, bytes]]:
+    """Return the edits that put brackets around several exceptions."""
+    if not any(child.type == "," for child in node.children) or node.has_error:
+        return []
+    caught = [child for child in node.children_by_field_name("value") if child.is_named]
+    if not caught or any(child.type == "as_pattern" for child in caught):
+        return []
+    first, last = caught[0].start_byte, caught[-1].end_byte
+    return [(first, first, b"("), (last, last, b")")]
+
+
+def _edited(source: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    """Return the source with places replaced; a place inside an earlier one is left out."""
+    pieces, done = [], 0
+    for start, end, replacement in sorted(edits):
+        if start >= done:
+            pieces += [source[done:start], replacement]
+            done = end
+    return b"".join([*pieces, source[done:]])

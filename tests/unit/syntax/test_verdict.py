@@ -1,0 +1,77 @@
+"""The verdict: whose word counts, and what stands in it."""
+
+import pytest
+
+from gristmill.runtime.model.document import UNCHECKED
+from gristmill.runtime.model.languages import Language, find_language
+from gristmill.syntax import budgets, opinions, verdict
+from gristmill.syntax.verdict import judge, share_of_errors
+
+BROKEN_GO = "package a\n\nfunc f() int {\n\treturn (1\n}\n"
+
+
+def named(name: str) -> Language:
+    language = find_language(name)
+    assert language is not None
+    return language
+
+
+def test_a_language_s_own_parser_rules() -> None:
+    unindented = "def f():\nreturn 1\n"
+    assert share_of_errors(named("Python"), unindented) == 0.0, "the grammar sees nothing"
+    found = judge(named("Python"), unindented)
+    assert not found.is_ok
+    assert found.checker == opinions.PYTHON_CHECKER
+    assert "indented block" in found.detail
+    assert (found.error_share, found.budget, found.dialect) == (0.0, 0.0, "")
+
+
+def test_its_error_share_is_the_grammar_s() -> None:
+    found = judge(named("JSON"), '{"a": 1 "b": ]]]]}')
+    assert not found.is_ok
+    assert 0.0 < found.error_share <= 1.0
+
+
+def test_a_dialect_is_well_formed_and_told() -> None:
+    found = judge(named("Python"), "print 'a'\n")
+    assert (found.is_ok, found.dialect) == (True, opinions.PYTHON_2)
+
+
+def test_without_an_opinion_the_grammar_and_the_budget_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    share = share_of_errors(named("Go"), BROKEN_GO)
+    assert share > 0.0
+    for budget, is_ok in ((0.0, False), (share, True), (share * 0.999, False)):
+        monkeypatch.setattr(budgets, "BUDGETS", {"Go": budget})
+        found = judge(named("Go"), BROKEN_GO)
+        assert (found.is_ok, found.error_share, found.budget) == (is_ok, share, budget)
+        assert found.checker == "tree-sitter:go"
+
+
+def test_a_language_without_a_budget_has_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "BUDGETS", {})
+    assert not judge(named("Go"), BROKEN_GO).is_ok
+    assert judge(named("Go"), BROKEN_GO, default_budget=1.0).is_ok
+
+
+def test_the_grammar_rules_where_the_own_parser_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "opinion_on", lambda name, text: None)
+    monkeypatch.setattr(budgets, "BUDGETS", {})
+    found = judge(named("Python"), "def f(:\n")
+    assert (found.is_ok, found.checker) == (False, "tree-sitter:python")
+
+
+@pytest.mark.parametrize("language", [None, named("Markdown"), named("Prolog"), named("SQL")])
+def test_what_nobody_can_judge_passes_unchecked(language: Language | None) -> None:
+    found = judge(language, "]] ((( {")
+    assert (found.is_ok, found.checker, found.error_share) == (True, UNCHECKED, 0.0)
+
+
+def test_macros_of_c_are_no_errors() -> None:
+    assert judge(named("C"), "API int f(void) NOTHROW;\n").error_share == 0.0
+
+
+@pytest.mark.parametrize("name", ["Python", "C", "Go", "Literate Haskell", "XSLT"])
+def test_the_empty_text_passes(name: str) -> None:
+    assert judge(named(name), "").is_ok or name == "XSLT"
