@@ -237,7 +237,7 @@ class Service:
             log=self.log,
             last_beat=self.health.last_beat,
             progress=lambda: worker.committed_records,
-            lag=lambda: None if worker.is_waiting or reader.is_cut_off else reader.known_lag,
+            lag=lambda: None if worker.is_waiting else reader.known_lag,
             stall_seconds=self.stream.stall_seconds,
             no_progress_seconds=5 * self.stream.stall_seconds,
         )

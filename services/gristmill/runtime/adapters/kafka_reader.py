@@ -228,11 +228,6 @@ class KafkaReader:
         return is_fence(self._consumer.group_metadata())
 
     @property
-    def is_cut_off(self) -> bool:
-        """Whether the group's broker is not to be reached: then lag is what was known before."""
-        return bool(self._consumer._coordinator.coordinator_unknown())
-
-    @property
     def is_placed(self) -> bool:
         """Whether it is known where to read on in every partition of this member."""
         return self.assignment() <= self._places.keys()
@@ -285,7 +280,9 @@ class KafkaReader:
             end = self._consumer.highwater(TopicPartition(*partition))
             if position is not None and end is not None:
                 behind[partition] = max(0, end - position)
-        self.known_lag = sum(behind.values())
+        # Without a broker to be reached, lag is what was known before: no sign of standing still.
+        is_cut_off = self._consumer._coordinator.coordinator_unknown()
+        self.known_lag = None if is_cut_off else sum(behind.values())
         return behind
 
     def close(self) -> None:
