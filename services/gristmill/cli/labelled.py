@@ -35,10 +35,13 @@ def read_lines(path: str) -> Iterator[dict[str, Any]]:
         raise BadInput(f"cannot read {path}: {error}") from error
 
 
-def content_of(record: dict[str, Any]) -> bytes:
-    """Return a record's content as bytes."""
-    written: str = record["content"]
-    return base64.b64decode(written) if record.get("encoding") == "base64" else written.encode()
+def content_of(name: str, record: dict[str, Any]) -> bytes:
+    """Return the content of a record of the file `name` as bytes. Raises BadInput."""
+    try:
+        written: str = record["content"]
+        return base64.b64decode(written) if record.get("encoding") == "base64" else written.encode()
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise BadInput(f"{name}: {record.get('id')}: not a file: {error}") from error
 
 
 def text_of(content: bytes) -> str | None:

@@ -133,13 +133,13 @@ def _read_files(data: str) -> Iterator[_File]:
     for name, record in read_records(data):
         if "content" in record and "id" in record:
             try:
-                yield _file(record)
+                yield _file(name, record)
             except (ValueError, TypeError, AttributeError) as error:
                 raise BadInput(f"{name}: {record['id']}: not a file: {error}") from error
 
 
-def _file(record: dict[str, Any]) -> _File:
-    content = content_of(record)
+def _file(name: str, record: dict[str, Any]) -> _File:
+    content = content_of(name, record)
     text = text_of(content)
     language, path = (str(record.get(name) or "") for name in ("language", "path"))
     return _File(

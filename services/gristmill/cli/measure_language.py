@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from gristmill.cli.labelled import content_of, read_records, text_of
 from gristmill.cli.measure import Figure
-from gristmill.runtime.model import BadInput
 from gristmill.runtime.model.languages import Language, find_language
 from gristmill.syntax.inference import infer_content, infer_language
 
@@ -127,10 +126,7 @@ def _read_files(data: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the labelled files with their text; of bytes that are no text, what Latin-1 makes."""
     for name, record in read_records(data):
         if isinstance(record.get("language"), str) and "content" in record:
-            try:
-                content = content_of(record)
-            except (ValueError, TypeError, AttributeError) as error:
-                raise BadInput(f"{name}: {record.get('id')}: not a file: {error}") from error
+            content = content_of(name, record)
             text = text_of(content)
             yield record, content.decode("latin-1") if text is None else text
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from gristmill.cli.labelled import content_of, read_records, text_of
 from gristmill.cli.measure import Figure
-from gristmill.runtime.model import BadInput
 from gristmill.runtime.model.document import UNCHECKED
 from gristmill.runtime.model.languages import Language, find_language
 from gristmill.syntax.settings import SyntaxSettings
@@ -79,10 +78,7 @@ def measure_syntax(data: str) -> MeasuredSyntax:
         if not _is_labelled(record):
             continue
         language = find_language(str(record.get("language")))
-        try:
-            text = text_of(content_of(record))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise BadInput(f"{name}: {record.get('id')}: not a file: {error}") from error
+        text = text_of(content_of(name, record))
         if language is not None and text is not None:
             default = SyntaxSettings().error_budget
             measured.count(record, language, judge(language, text, default_budget=default))

@@ -39,7 +39,8 @@ def _parsers() -> Iterator[str]:
     names = [language.name for language in LANGUAGES if opinion_on(language.name, "") is not None]
     yield "## Languages with a parser of their own\n"
     yield f"{', '.join(names)} are judged by the language's own parser. It rules;"
-    yield "the grammar judges only what that parser gives up on, such as nesting too deep for it.\n"
+    yield "the grammar judges only what that parser gives up on, such as nesting too deep for it."
+    yield "Their figures in the tables below are the grammar's alone.\n"
 
 
 def _table(languages: Iterator[Language]) -> Iterator[str]:

@@ -27,7 +27,7 @@ def calibrate(
         str | None, typer.Option(metavar="FILE", help="Where the table goes; default: stdout.")
     ] = None,
     most: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Files of one language in one DIR, at most.")
+        int, typer.Option(min=1, metavar="N", help="Trusted files of one language in one DIR.")
     ] = 400,
 ) -> None:
     """Derive the error budgets from files that are known or trusted to be sound.

@@ -1,10 +1,11 @@
 """Reading files for the calibration of error budgets, and parsing each of them."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final
 
 from gristmill.cli.labelled import content_of, read_records, text_of
@@ -17,6 +18,8 @@ from gristmill.syntax.inference import infer_language
 from gristmill.syntax.verdict import share_of_errors
 
 _LARGEST: Final = 1 << 20
+_FOLDERS: Final = 5
+"""The fewest folders that a full number of trusted files comes from."""
 # What lies here is broken on purpose, or no file in a language yet.
 _UNTRUSTED: Final = frozenset(
     ("test", "tests", "testdata", "testing", "fixtures", "examplefiles", "templates", "t")
@@ -29,6 +32,8 @@ class _File:
 
     language: Language
     text: str
+    folder: str
+    """The first folder of its path: the package, as a rule."""
     status: str = ""
 
 
@@ -73,18 +78,29 @@ def _files(directory: str, most: int) -> Iterator[_File]:
     for files in trusted.values():
         # By hash: a part of them that is the same each time and prefers no folder.
         files.sort(key=lambda file: sha256(file.text.encode()).digest())
-        yield from files[:most]
+        yield from islice(_mixed(files, max(1, most // _FOLDERS)), most)
+
+
+def _mixed(files: list[_File], most: int) -> Iterator[_File]:
+    """Return files, `most` of one folder: what one package writes says little of a language."""
+    num: Counter[str] = Counter()
+    for file in files:
+        num[file.folder] += 1
+        if num[file.folder] <= most:
+            yield file
 
 
 def _labelled(directory: str) -> Iterator[_File]:
-    for _, record in read_records(directory):
+    for name, record in read_records(directory):
         language = find_language(str(record.get("language")))
         if "content" not in record or language is None or record.get("fragment"):
             continue
         status = _status(record)
-        text = None if status is None else text_of(content_of(record))
+        if status == "" and not _is_trusted(str(record.get("path") or "")):
+            continue
+        text = None if status is None else text_of(content_of(name, record))
         if text is not None:
-            yield _File(language, text, status or "")
+            yield _File(language, text, _folder(str(record.get("path") or "")), status or "")
 
 
 def _status(record: dict[str, Any]) -> str | None:
@@ -104,7 +120,7 @@ def _trusted(directory: str, most: int) -> Iterator[_File]:
         for name in names:
             path = os.path.join(folder, name)
             usual = languages_of_path(name)
-            if usual and not name.endswith(".in") and _is_readable(path):
+            if usual and _is_trusted(name) and _is_readable(path):
                 by_name[usual[0]].append(path)
     for paths in by_name.values():
         paths.sort(key=lambda path: sha256(path.encode(errors="surrogateescape")).digest())
@@ -113,7 +129,15 @@ def _trusted(directory: str, most: int) -> Iterator[_File]:
                 text = text_of(stream.read())
             language = None if text is None else infer_language(path, text).language
             if text is not None and language is not None:
-                yield _File(language, text)
+                yield _File(language, text, _folder(os.path.relpath(path, directory)))
+
+
+def _folder(path: str) -> str:
+    return path.partition("/")[0] if "/" in path else ""
+
+
+def _is_trusted(path: str) -> bool:
+    return not path.endswith(".in") and _UNTRUSTED.isdisjoint(path.lower().split("/"))
 
 
 def _is_readable(path: str) -> bool:

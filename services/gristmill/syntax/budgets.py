@@ -34,10 +34,10 @@ class Measured:
 
     @property
     def is_fit(self) -> bool:
-        """Return whether the grammar, with this budget, may judge: too few say it may not."""
+        """Return whether the grammar, with this budget, may judge."""
         num = self.sound + self.aside
         if num < _FEW:
-            return True
+            return 2 * self.rejected <= max(num, 2)
         return self.rejected <= _MOST_REJECTED * self.sound and self.aside <= _MOST_ASIDE * num
 
 

@@ -12,6 +12,8 @@ from tree_sitter import Node, Parser
 
 from gristmill.syntax.grammars import load_parser
 
+_WEIGHT_OF_NOTHING = 1  # of what is missing, in bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
@@ -29,13 +31,13 @@ def parser_for(grammar: str) -> Parser:
 
 def error_share(grammar: str, text: str) -> float:
     """Return the share of bytes, 0 to 1, under ERROR nodes; a MISSING node counts as one byte."""
-    return share(errors_in(grammar, text.encode()).num_bytes, text)
+    source = text.encode()
+    return share(errors_in(grammar, source).num_bytes, source)
 
 
-def share(num_bytes: int, text: str) -> float:
+def share(num_bytes: int, source: bytes) -> float:
     """Return the share of a text's bytes, 1 at most; nothing of an empty text."""
-    length = len(text.encode())
-    return min(1.0, num_bytes / length) if length else 0.0
+    return min(1.0, num_bytes / len(source)) if source else 0.0
 
 
 def errors_in(grammar: str, source: bytes) -> Errors:
@@ -65,6 +67,3 @@ def errors_under(root: Node) -> Errors:
                     push(child)
     weight = sum(max(end - start, 0) or _WEIGHT_OF_NOTHING for start, end in spans)
     return Errors(weight, tuple(sorted(spans)))
-
-
-_WEIGHT_OF_NOTHING = 1

@@ -11,10 +11,11 @@ from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
 from gristmill.syntax.grammars import candidate_of, grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
-from gristmill.syntax.parse import error_share, share
+from gristmill.syntax.parse import errors_in, share
+from gristmill.syntax.readings import other_readings
 
 _RULES: Final = 1
-"""Grows with every change of a grammar or of the readings of C and of literate programs."""
+"""Grows with every change of a grammar or of how texts are read before they are judged."""
 
 VERSION: Final = f"{_RULES}.{budgets.VERSION}.{opinions.VERSION}"
 """What a verdict depends on besides the text and the default budget."""
@@ -61,9 +62,10 @@ def judge(language: Language | None, text: str, *, default_budget: float = 0.0) 
     if grammar is None:
         return Verdict(is_ok=True, error_share=0.0, budget=1.0, checker=UNCHECKED)
     budget = budget_for(language.name, default_budget)
-    wrong = share_of_errors(language, text, enough=budget)
+    wrong, dialect = _best_reading(language, grammar, text, budget)
     return Verdict(
         is_ok=wrong <= budget,
+        dialect=dialect,
         error_share=wrong,
         budget=budget,
         checker=f"tree-sitter:{grammar}",
@@ -76,9 +78,19 @@ def share_of_errors(language: Language, text: str, *, enough: float = 0.0) -> fl
     Of several readings the best counts, or the first whose share is no more than `enough`.
     """
     grammar = candidate_of(language)
-    if grammar is None:
-        return 0.0
+    return 0.0 if grammar is None else _best_reading(language, grammar, text, enough)[0]
+
+
+def _best_reading(language: Language, grammar: str, text: str, enough: float) -> tuple[float, str]:
+    """Return the share of errors in the best reading of a text, and the dialect that it is in."""
+    source = text.encode()
     if grammar in GRAMMARS:
-        most = int(enough * len(text.encode()))
-        return share(least_error_bytes(grammar, text, enough=most), text)
-    return error_share(grammar, code_of(language.name, text))
+        most = int(enough * len(source))
+        return share(least_error_bytes(grammar, text, enough=most), source), ""
+    code = code_of(language.name, text)
+    least, dialect = errors_in(grammar, code.encode()).num_bytes, ""
+    for reading in other_readings(grammar, code) if least else ():
+        errors = errors_in(reading.grammar, reading.text.encode()).num_bytes
+        if errors < least:
+            least, dialect = errors, reading.dialect
+    return share(least, source), dialect

@@ -19,7 +19,7 @@ BROKEN_GO = "package a\n\nfunc f() int {\n\treturn (1\n}\n"
 
 def record(number: int, language: str, content: str, status: str = "", **more: Any) -> Any:
     syntax = {"status": status, **more.pop("syntax", {})} if status else None
-    found = {"id": str(number), "language": language, "path": "a", "content": content, **more}
+    found = {"id": str(number), "language": language, "content": content, **more}
     return {**found, "syntax": syntax} if syntax else found
 
 
@@ -106,12 +106,23 @@ def test_budgets_come_from_labelled_files(tmp_path: Path) -> None:
     data = lay_out(
         tmp_path,
         [record(n, "Go", f"// {n}\n{GOOD_GO}", "ok") for n in range(30)]
-        + [record(100 + n, "Go", f"// {n}\n{slightly}") for n in range(10)]
+        + [record(100 + n, "Go", f"// {n}\n{slightly}", path=f"{n}/a.go") for n in range(10)]
         + [record(200, "Go", BROKEN_GO, "error")],
     )
     row = calibrate_on([data], most=100).languages["Go"]
     assert row.budget > 0.0
     assert (row.sound, row.rejected, row.broken) == (40, 0, 1)
+
+
+def test_a_file_of_a_test_suite_is_trusted_only_with_a_label(tmp_path: Path) -> None:
+    data = lay_out(
+        tmp_path,
+        [
+            record(1, "Go", GOOD_GO, "ok", path="tests/a.go"),
+            record(2, "Go", BROKEN_GO, path="tests/b.go"),
+        ],
+    )
+    assert calibrate_on([data], most=100).languages["Go"].sound == 1
 
 
 def test_budgets_come_from_files_as_they_lie(tmp_path: Path) -> None:
@@ -122,7 +133,16 @@ def test_budgets_come_from_files_as_they_lie(tmp_path: Path) -> None:
     assert (table.languages["Go"].sound, table.languages["Go"].budget) == (3, 0.0)
     assert table.languages.keys() == {"Go"}
     assert table.version == TABLE.version + 1
+    assert calibrate_on([str(tmp_path)], most=10).languages["Go"].sound == 3
     assert calibrate_on([str(tmp_path)], most=2).languages["Go"].sound == 2
+
+
+def test_one_folder_gives_a_fifth_of_the_files_at_most(tmp_path: Path) -> None:
+    for number in range(12):
+        name = f"{'a' if number < 10 else 'b'}/{number}.go"
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"// {name}\n{GOOD_GO}")
+    assert calibrate_on([str(tmp_path)], most=20).languages["Go"].sound == 6
 
 
 def test_the_same_text_counts_once(tmp_path: Path) -> None:

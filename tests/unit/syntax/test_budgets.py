@@ -48,6 +48,8 @@ def test_every_budget_is_a_share_and_names_a_checked_language() -> None:
         (Measured(budget=0.0, sound=80, aside=20), True),
         (Measured(budget=0.0, sound=79, aside=21), False),
         (Measured(budget=0.0, sound=3, rejected=3, aside=16), True),
+        (Measured(budget=0.0, sound=1, rejected=1), True),
+        (Measured(budget=0.0, sound=4, rejected=3), False),
     ],
 )
 def test_a_grammar_that_rejects_too_much_may_not_judge(row: Measured, is_fit: bool) -> None:

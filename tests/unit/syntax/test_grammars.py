@@ -31,7 +31,6 @@ GOOD = {
     "groovy": 'def doubled = [1, 2].collect { it * 2 }\nprintln "${doubled}"\n',
     "perl": 'use strict;\nmy %h = map { $_ => 1 } @ARGV;\nprint "$_\\n" for sort keys %h;\n',
     "php": "<p><?php echo $a?->b ?? 'none' ?></p>\n",
-    "sas": "data a;\n  set b;\n  c = d * 2;\nrun;\n",
     "scala": "object A:\n  def double(x: Int): Int = x + x\n",
     "swift": "func double(_ x: Int) -> Int { x + x }\nlet a = [1, 2].map { $0 * 2 }\n",
     "systemverilog": "module a(input logic b, output logic c);\n  assign c = ~b;\nendmodule\n",

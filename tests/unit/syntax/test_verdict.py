@@ -5,6 +5,7 @@ import pytest
 from gristmill.runtime.model.document import UNCHECKED
 from gristmill.runtime.model.languages import Language, find_language
 from gristmill.syntax import budgets, opinions, verdict
+from gristmill.syntax.parse import error_share
 from gristmill.syntax.verdict import judge, share_of_errors
 
 BROKEN_GO = "package a\n\nfunc f() int {\n\treturn (1\n}\n"
@@ -70,6 +71,42 @@ def test_what_nobody_can_judge_passes_unchecked(language: Language | None) -> No
 
 def test_macros_of_c_are_no_errors() -> None:
     assert judge(named("C"), "API int f(void) NOTHROW;\n").error_share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TypeScript", 'export declare const a: import("./types.js").Fn<\n  Date,\n  string\n>;\n'),
+        ("TypeScript", "export interface A<in out B, out C> extends D<B> { c: C }\n"),
+        ("JavaScript", "/** @flow strict */\nimport type {A} from './a';\nconst b: ?A = f(1);\n"),
+    ],
+)
+def test_what_a_grammar_lacks_is_no_error(name: str, text: str) -> None:
+    grammar = named(name).grammar
+    assert grammar is not None
+    assert error_share(grammar, text) > 0.0, "the sample shows the case"
+    assert share_of_errors(named(name), text) < error_share(grammar, text)
+
+
+def test_javascript_that_says_it_is_flow_is_a_dialect() -> None:
+    typed = "/** @flow */\nexport function f(a: string): string {\n  return a;\n}\n"
+    found = judge(named("JavaScript"), typed)
+    assert (found.is_ok, found.dialect) == (True, "Flow")
+    assert not judge(named("JavaScript"), typed.replace("@flow", "")).is_ok
+    plain = judge(named("JavaScript"), "// @flow\nf(1);\n")
+    assert (plain.is_ok, plain.dialect) == (True, "")
+
+
+def test_broken_declarations_stay_broken() -> None:
+    text = 'export declare const a: import("./types.js").Fn<\n  Date,, string;\n'
+    assert share_of_errors(named("TypeScript"), text) > 0.0
+    assert share_of_errors(named("JavaScript"), "const b: ?A = f(1);\n") > 0.0
+
+
+def test_tabs_of_haskell_reach_to_every_eighth_column() -> None:
+    text = "module A (\n\t-- * One\n\tone,\t\t-- :: Int\n\n   two\n  ) where\n\none, two :: Int\n"
+    assert error_share("haskell", text) > 0.0
+    assert share_of_errors(named("Haskell"), text) == 0.0
 
 
 @pytest.mark.parametrize("name", ["Python", "C", "Go", "Literate Haskell", "XSLT"])

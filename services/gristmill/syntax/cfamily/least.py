@@ -16,6 +16,8 @@ GRAMMARS: Final = ("c", "cpp")
 """The grammars whose texts are read in this way."""
 
 _MOST_ROUNDS: Final = 4
+_LARGE: Final = 200_000
+"""Bytes above which a text is read without its macros once only: each reading is a parse."""
 # Words that C does not have, and lines that only Objective-C has.
 _IS_CPLUSPLUS: Final = re.compile(
     r"\b(?:class|namespace|template|typename|public|private|protected|using|constexpr)\b|::"
@@ -59,7 +61,7 @@ def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
     if bare != text and least > enough:
         text, errors = bare, _errors(grammar, bare)
         least = min(least, errors.num_bytes)
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MOST_ROUNDS if len(text) < _LARGE else 1):
         if least <= enough:
             break
         better = _better(grammar, text, errors, cplusplus=cplusplus)
@@ -74,7 +76,7 @@ def _better(
     grammar: str, text: str, errors: Errors, *, cplusplus: bool
 ) -> tuple[str, Errors] | None:
     """Return the text without macros and its errors, None if they are no fewer."""
-    for everywhere in (True, False):
+    for everywhere in (True, False) if len(text) < _LARGE else (True,):
         other = without_macros(text, errors.spans, cplusplus=cplusplus, everywhere=everywhere)
         if other != text:
             found = _errors(grammar, other)

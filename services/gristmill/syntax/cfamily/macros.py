@@ -272,7 +272,9 @@ class _Rewriting:
         tokens = self._tokens
         if self._before not in _BEFORE_TRAILING or self._places.is_cast(at - 1):
             return at
-        end = self._places.behind_macros(at)
+        # Outside of code nothing else but old C's parameters stands there, and those are two words.
+        is_outside = self._before == ")" and not self._places.is_in_code(at)
+        end = self._places.behind_macros(at, any_case=is_outside)
         if end > at and tokens.text(end) in _BEHIND_TRAILING:
             return self._replace(at, end - 1)
         return at

@@ -99,11 +99,15 @@ class Places:
         is_operator = self.tokens.text(opened - 2) == "operator"
         return self.tokens.text(opened - 1) in _BEFORE_CAST and not is_operator
 
-    def behind_macros(self, at: int) -> int:
-        """Return the place behind macros, with and without arguments, that follow one another."""
+    def behind_macros(self, at: int, *, any_case: bool = False) -> int:
+        """Return the place behind macros, with and without arguments, that follow one another.
+
+        In `any_case` a word with an underscore counts as one.
+        """
         tokens = self.tokens
         for _ in range(_LONGEST_CHAIN):
-            if not self.is_macro(at):
+            is_word = any_case and "_" in tokens.text(at) and tokens.texts[at] not in RESERVED
+            if not (self.is_macro(at) or (is_word and tokens.is_word(at))):
                 break
             end = tokens.behind(at + 1) if tokens.text(at + 1) == "(" else at + 1
             if end < 0:
@@ -127,18 +131,21 @@ class Places:
     def is_argument_list(self, at: int, *, begins: bool) -> bool:
         """Return whether the brackets behind a word are a macro's: a declaration goes on there.
 
-        A macro that `begins` a declaration makes its type, so a name follows.
+        A macro that `begins` a declaration makes its type, so a name follows. Behind a type, a word
+        in small letters is a function's name; old C declares its parameters behind the brackets.
         """
         tokens = self.tokens
         end = tokens.behind(at + 1)
-        if end < 0:
+        is_macro = self.is_macro(at)
+        if end < 0 or not (begins or is_macro):
             return False
         behind = self.behind_macros(end)
-        if behind > end and tokens.text(behind) in (";", "{", ":", "=") and not begins:
+        is_end = tokens.text(behind) in (";", "{", ":", "=")
+        if behind > end and is_end and not (begins and is_macro):
             return False  # parameters, and attributes behind them
         if tokens.is_word(end):
             return tokens.texts[end] not in KEYWORDS and tokens.texts[end] != "const"
-        if tokens.text(end) not in ("*", "&") or not self.is_macro(at):
+        if tokens.text(end) not in ("*", "&") or not is_macro:
             return False
         return tokens.is_word(end + 1) or tokens.text(end + 1) in ("*", ")", ",", "(")
 

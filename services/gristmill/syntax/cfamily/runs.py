@@ -72,7 +72,7 @@ def _trailing(places: Places, at: int, run: Run) -> Item | None:
 def _item(places: Places, first: int, run: Run) -> Item:
     tokens = places.tokens
     at = first + 1
-    begins = not (run.names or run.has_type) and places.is_macro(first)
+    begins = not (run.names or run.has_type)
     if tokens.text(at) == "(" and places.is_argument_list(first, begins=begins):
         return Item(first, tokens.partner[at], has_arguments=True)
     while True:
@@ -99,10 +99,11 @@ def macros_of(places: Places, run: Run, *, is_near: bool) -> list[Item] | None:
     spelled = [one for one in run.names if one.has_arguments or places.is_macro(one.first)]
     spelled.sort(key=lambda one: not one.is_trailing)
     taken = set(spelled)
+    is_told = behind in ("(", ")", ",") or any(one.is_trailing for one in run.names)
     others = [
         one
         for one in run.names[:-1]
-        if one not in taken and (one.before_type or (is_near and behind in ("(", ")", ",")))
+        if one not in taken and (one.before_type or (is_near and is_told))
     ]
     return sorted((spelled + others)[:excess], key=lambda one: one.first)
 

@@ -16,6 +16,9 @@ SOUND_C = {
     "static LOCAL int *g(int a UNUSED) PRINTF(1, 2);\n",
     "a calling convention": "int WINAPI f(void);\ntypedef int (CALLBACK *handler)(int code);\n",
     "a type that a macro makes": "PyAPI_FUNC(int) f(int a, char *b) NOTHROW;\n",
+    "parameters declared as of old": "int EXPORT f(a, b)\n    char *a;\n    T b;\n{\n"
+    "  return b;\n}\n",
+    "attributes in small letters": "extern int f(int a)\n    lib_nothrow lib_alloc(1);\n",
     "a list of functions": "DEFINE_STACK_OF(A)\nDEFINE_STACK_OF(B)\nint f(void);\n",
     "lines that open and close": "BEGIN_DECLS\nint f(void);\nEND_DECLS\n",
     "a loop": "int f(int *l) {\n  LIST_FOREACH(x, l) {\n    g(x);\n  }\n"
@@ -44,7 +47,7 @@ BROKEN_C = {
     "a bracket too many": "int f(void) {\n  return (1));\n}\n",
     "a semicolon missing": "int f(void) {\n  int a = 1\n  return a;\n}\n",
     "a call without its semicolon": "int f(void) {\n  puts(1)\n  return 0;\n}\n",
-    "a keyword mistyped": "int f(int a) {\n  if (a) {\n    a--;\n  } esle {\n    a++;\n  }\n}\n",
+    "a keyword mistyped": "int f(int a) {\n  if (a) {\n    a--;\n  } els {\n    a++;\n  }\n}\n",
     "an operator missing": "int f(int a, int b) {\n  return a b;\n}\n",
     "conflict markers": "int a;\n<<<<<<< HEAD\nint b;\n=======\nint c;\n>>>>>>> other\n",
 }
