@@ -76,7 +76,7 @@ class Attempts:
 
     def _taken_over(self, found: Mark, offset: int) -> Mark:
         """Return what holds at `offset` for this start, of a mark that it has found."""
-        if found.start == self._start:
+        if found.start == self._start and found.deaths < _DEATHS_BEFORE_CARE:
             return found
         if not self._has_died(found):
             return Mark(found.deaths, found.suspect)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-from gristmill.runtime.engine.envelope import Answer, Envelope
+from gristmill.runtime.engine.envelope import Answer, Envelope, weight_of
 from gristmill.runtime.engine.passage import NamedStage, Passage, Record, pass_through
 from gristmill.runtime.engine.pool import WorkerPool
 from gristmill.runtime.model import Document, GristmillError, Poison, Reason, Transient
@@ -156,7 +156,7 @@ def _chunks(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
             chunks.append([])
             weight = 0
         chunks[-1].append(delivery)
-        weight += len(delivery.value)
+        weight += weight_of(delivery)
     return chunks
 
 

@@ -245,6 +245,20 @@ def test_a_planned_end_is_no_death_and_forgives_none(mill: Mill) -> None:
     assert note(mill).deaths == 1
 
 
+def test_who_ends_after_a_doubt_and_before_it_takes_a_suspect_again_is_no_victim(
+    mill: Mill,
+) -> None:
+    mill.feed("a")
+    for _ in range(2):
+        Life(mill).begin()
+    third = Life(mill).begin()
+    third.attempts.alone(third.deliveries[0])
+    third.attempts.forget_all()
+    third.begin()  # the doubt is over, and nothing is at work
+    fourth = Life(mill).begin()
+    assert not fourth.attempts.is_condemned(fourth.deliveries[0])
+
+
 def test_each_partition_has_its_own_mark(wide_mill: Mill) -> None:
     wide_mill.feed("a", "b")
     for _ in range(2):
