@@ -283,7 +283,8 @@ def _watch_memory(case: Case, seconds: float) -> None:
     """Note how the memory of the workers grows in a time in which none of them may end."""
     lives = case.mill.workers.running()
     deadline = time.monotonic() + seconds
-    time.sleep(min(10.0, seconds / 4))
+    at_first = {life.stage: life.rss_bytes() for life in lives}
+    time.sleep(min(10.0, seconds / 4))  # what was in work fills its bounds
     before = {life.stage: life.rss_bytes() for life in lives}
     most = dict(before)
     while time.monotonic() < deadline:
@@ -295,6 +296,7 @@ def _watch_memory(case: Case, seconds: float) -> None:
     case.figures["memory_growth"] = {
         stage: round(most[stage] / before[stage], 3) for stage in before
     }
+    assert all(most[stage] < 2 * at_first[stage] for stage in most), (at_first, most)
     assert pids == {life.process.pid for life in lives}, "a worker ended for what is not its fault"
 
 

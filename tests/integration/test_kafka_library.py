@@ -1,7 +1,8 @@
 """What kafka-python 3.0.12 does wrong when a broker goes away, and that we are out of its reach.
 
-Each fault is shown on the library itself first: where a new version has mended it, the test of the
-fault fails, and what goes round it can go.
+A fault is shown on the library itself first, where a broker can be made to cause it: where a new
+version has mended it, that test fails, and what goes round it can go. That `poll` may raise for a
+lost coordinator is a matter of milliseconds: there the library is made to.
 """
 
 import gc
