@@ -310,7 +310,7 @@ def main() -> None:
         print_json(results)
     else:
         print_results(results)
-    sys.exit(0 if results["comparison"]["same"] else 1)
+    sys.exit(0 if all(one["reached"] for one in results["goals"] if one["binds"]) else 1)
 
 
 def _say(what: str) -> None:

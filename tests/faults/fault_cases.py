@@ -291,13 +291,14 @@ def _watch_memory(case: Case, seconds: float) -> None:
         time.sleep(0.5)
         for life in lives:
             most[life.stage] = max(most[life.stage], life.rss_bytes())
-    pids = {life.process.pid for life in case.mill.workers.running()}
     case.figures["memory_before_bytes"] = before
     case.figures["memory_growth"] = {
         stage: round(most[stage] / before[stage], 3) for stage in before
     }
     assert all(most[stage] < 2 * at_first[stage] for stage in most), (at_first, most)
-    assert pids == {life.process.pid for life in lives}, "a worker ended for what is not its fault"
+    for life in lives:  # a pill may be due meanwhile, where there are any
+        fine = {None, -signal.SIGSEGV} if case.mill.has_pill(life.stage) else {None}
+        assert life.process.poll() in fine, f"{life.stage} ended for what is not its fault"
 
 
 # --- the blob store -------------------------------------------------------------------------------
@@ -325,8 +326,11 @@ def lose_store(
 
 
 def churn(case: Case, stages: Sequence[str], seconds: float, every_s: float = 5.0) -> None:
-    """Have second workers of some stages join and leave, over and over."""
-    mill = case.mill
+    """Have second workers of some stages join and leave, over and over; note the longest stalls.
+
+    Nobody may stand still for longer than it takes to miss a member that has left.
+    """
+    mill, began = case.mill, time.time()
     deadline = time.monotonic() + seconds
     rounds = 0
     while time.monotonic() < deadline:
@@ -338,6 +342,10 @@ def churn(case: Case, stages: Sequence[str], seconds: float, every_s: float = 5.
         rounds += 1
         time.sleep(every_s)
     case.figures["joined_and_left"] = case.figures.get("joined_and_left", 0) + rounds
+    stalls = {one: mill.reader.longest_silence(one, began, time.time()) for one in stages}
+    for stall in stalls.values():
+        _note(case, "longest_stall_s", stall)
+    assert max(stalls.values()) <= mill.limits.session_s + _LATE_S, stalls
 
 
 # --- records --------------------------------------------------------------------------------------

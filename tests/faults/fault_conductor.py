@@ -61,6 +61,7 @@ class Case:
     def __post_init__(self) -> None:
         self._starts = self.mill.reader.ends()
         self._began = time.time()
+        self._mended_before = self.mill.mended
         self._lives_before = len(self.mill.workers.lives)
         self._running_before = self.mill.workers.running()
         self._buckets_before = {id(one): dict(one.buckets) for one in self._running_before}
@@ -96,7 +97,7 @@ class Case:
             feeder.join(patience)
             self._wait_fed(1.0)
             self.figures["idle_after_s"] = round(self.mill.wait_idle(patience), 2)
-            self.figures["lost_ends_mended"] = self.mill.mended
+            self.figures["lost_ends_mended"] = self.mill.mended - self._mended_before
             if after is not None:
                 after()
                 self.mill.wait_idle(patience)
@@ -190,9 +191,12 @@ class Case:
             final[topic] = read_others(mill.settings, topic, starts)
         self._wait_read(final)
         tables = open_tables(str(mill.directory / "tables"))
-        ids = {one.document_id for one in self.planned}
-        ours = _deliveries(final)
-        rows = [one for one in _table_ledger(tables) if one.delivery in ours]
+        earlier = mill.told_before
+        rows = [one for one in _table_ledger(tables) if one.delivery not in earlier]
+        files = [one for one in _file_rows(tables) if one.document_id not in earlier]
+        mill.told_before = earlier.union(
+            (one.delivery for one in rows), (one.document_id for one in files)
+        )
         return History(
             route=mill.route,
             topics={stage: topic_of(stage) for stage in mill.route},
@@ -201,7 +205,7 @@ class Case:
             concurrent=mill.reader.taken_from(starts),
             ledger=read_ledger(mill.settings, starts),
             letters=read_letters(mill.settings, starts, put_back=self.put_back),
-            files=[one for one in _file_rows(tables) if one.document_id in ids],
+            files=files,
             table_ledger=rows,
         )
 
@@ -307,7 +311,8 @@ def line_of(figures: Mapping[str, Any]) -> str:
         f"(next output {figures['first_output_after_restart_s']} s)  "
         f"{figures['transactions']:>6,} transactions, p99 < {figures['transaction_p99_s']} s, "
         f"{figures['given_up']} given up (longest {figures['given_up_longest_s']} s)  "
-        f"{figures['letters']} letters  {figures['seconds']} s  load {figures['load']:.1f}"
+        f"{figures['letters']} letters  {figures['lost_ends_mended']} ends mended  "
+        f"{figures['seconds']} s  load {figures['load']:.1f}"
     )
 
 
@@ -342,12 +347,3 @@ def _table_ledger(tables: IcebergTables) -> list[Decided]:
         )
         for row in rows
     ]
-
-
-def _deliveries(final: Mapping[str, Sequence[Record]]) -> set[Delivery]:
-    return {
-        one
-        for records in final.values()
-        for record in records
-        for one in (record.own, record.delivery)
-    }

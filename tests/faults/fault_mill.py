@@ -84,6 +84,8 @@ class Mill:
         self.blobs = open_blob_store(self.store)
         self.route: Sequence[str] = ROUTE
         self.partitions = partitions
+        # What the tables told at the end of a case: deliveries and ids of documents.
+        self.told_before: frozenset[object] = frozenset()
         self._held = ExitStack()
         self._common: dict[str, str] = {}
         self._proxied: frozenset[str] = frozenset()
@@ -173,6 +175,10 @@ class Mill:
             self._commands[stage] = command
         environment = self.environment(stage, ordinal, proxied=stage in self._proxied)
         self.workers.start(stage, environment, ordinal, self._commands.get(stage, COMMAND))
+
+    def has_pill(self, stage: str) -> bool:
+        """Tell whether there are documents that end the process of a stage; see serve_faulty."""
+        return "pill" in self._commands.get(stage, ())
 
     def replace_worker(self, stage: str, command: Sequence[str]) -> None:
         """End a worker in order and start another command in its place."""

@@ -5,6 +5,7 @@ goes back. The final reader begins at the start.
 """
 
 import hashlib
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -73,6 +74,12 @@ class ConcurrentReader:
         """Return when the first output of a stage was read behind a moment of the wall clock."""
         with self._lock:
             return next((at for at in self.outputs[stage] if at > after), None)
+
+    def longest_silence(self, stage: str, since: float, until: float) -> float:
+        """Return the longest time without an output of a stage between two moments."""
+        with self._lock:
+            outputs = [at for at in self.outputs[stage] if since < at < until]
+        return max(after - at for at, after in itertools.pairwise([since, *outputs, until]))
 
     def check_failed(self) -> None:
         """Raise what the reader's thread raised."""

@@ -32,6 +32,7 @@ _SECONDS = float(os.environ.get("FAULT_SECONDS", "300"))
 _RATE = 250.0
 _SEED = 20261126
 _PILL, _BUG, _NAP = "swallow_this_pill", "meet_this_bug", "take_this_nap"
+_FATAL_PILL = "swallow_that_pill"  # where no pool of workers stands before a crash
 
 _MILL = ("nodes", "partitions", "limits", "store")  # what is not for its workers
 
@@ -252,8 +253,15 @@ def test_a16_an_idle_mill_has_no_lag(make_mill: MakeMill) -> None:
 
 
 def test_everything_at_once(make_mill: MakeMill, seaweed: Seaweed) -> None:
-    faulty = {"break_on": _BUG, "crash_on": _PILL}
-    mill = make_mill(partitions=2, proxied=ROUTE, faulty=faulty, store=seaweed.settings())
+    faulty = {"break_on": _BUG, "crash_on": _PILL, "slow_on": _NAP, "slow_seconds": 10}
+    commands = {
+        "faulty": faults.changed("impatient", "5"),
+        "dedup": faults.changed("pill", _FATAL_PILL),
+        "shards": faults.changed("torn", "shards"),
+    }
+    mill = make_mill(
+        partitions=2, proxied=ROUTE, faulty=faulty, commands=commands, store=seaweed.settings()
+    )
     extra = [*_marked("mixed"), *large_documents("mixed", _MIXED_COUNT // 200)]
     random.Random(_SEED).shuffle(extra)
     case = Case(mill, "mixed", _MIXED_COUNT, 500.0, extra=extra)
@@ -271,6 +279,8 @@ def test_everything_at_once(make_mill: MakeMill, seaweed: Seaweed) -> None:
     what += [lambda: faults.stop_all_without_brokers(case, "silent")]
     what += [lambda: faults.lose_store(case, seaweed, "killed", 10)]
     what += [lambda: faults.lose_store(case, seaweed, "frozen", 10)]
+    what += [lambda: faults.lose_all_brokers(case, 20)]
+    what += 2 * [lambda: faults.tear_tables(case)]
     random.Random(_SEED).shuffle(what)
     case.run(list(zip(faults.spread(case, len(what)), what, strict=True)))
 
@@ -279,3 +289,5 @@ def _marked(name: str) -> Iterator[Planned]:
     for number in range(3):
         yield document(name, 10_000_000 + number, f"{_BUG} = {number}\n", Fate.POISON)
         yield document(name, 10_000_010 + number, f"{_PILL} = {number}\n", Fate.POISON)
+        yield document(name, 10_000_020 + number, f"{_FATAL_PILL} = {number}\n", Fate.POISON)
+        yield document(name, 10_000_030 + number, f"{_NAP} = {number}\n", Fate.KEPT_ONCE)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,24 +149,24 @@ def _is_meant(about: dict[str, Any], stage: str | None, reason: str | None) -> b
 
 def _replay(kafka: "KafkaSettings", stage: str | None, reason: str | None) -> tuple[int, int]:
     from gristmill.runtime.adapters.clock import SystemClock
-    from gristmill.runtime.adapters.json_log import JsonLog
-    from gristmill.runtime.adapters.kafka_admin import skip_lost, topic_sources
+    from gristmill.runtime.adapters.kafka_admin import remove_member, skip_lost, topic_sources
     from gristmill.runtime.adapters.kafka_log import KafkaLog
     from gristmill.runtime.engine.envelope import DEAD_TOPIC, group_of
     from gristmill.runtime.engine.replay import replay_letters
+    from gristmill.runtime.model import Transient
 
     # Letters that retention took before anybody replayed are gone: reading begins behind them.
     skip_lost(kafka, {group_of("dead"): [DEAD_TOPIC]})
     wanted = {one.partition: one.offset for one in _pending(kafka)}  # the last of each partition
     if not wanted:
         return 0, 0
-    events = JsonLog("dead")
+    instance = f"{group_of('dead')}-0"
     log = KafkaLog(
         kafka,
         group=group_of("dead"),
-        instance=f"{group_of('dead')}-0",
+        instance=instance,
         topics=[DEAD_TOPIC],
-        log=events,
+        log=_Warnings(),
         clock=SystemClock(),
     )
     try:
@@ -177,3 +178,19 @@ def _replay(kafka: "KafkaSettings", stage: str | None, reason: str | None) -> tu
         )
     finally:
         log.close()
+        with suppress(Transient):  # the next replay would only wait for the end of its session
+            remove_member(kafka, group_of("dead"), instance)
+
+
+class _Warnings:
+    """What Kafka's clients tell, for a person who waits for an answer: only what goes wrong."""
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Pass over what goes as it should."""
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Say what went wrong and is being put right."""
+        told = "".join(f", {name} {value}" for name, value in fields.items())
+        ERR.print(escape(safe(f"{event}{told}", 200)))
+
+    error = warning

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition, errors
-from kafka.admin import OffsetSpec, TransactionState
+from kafka.admin import MemberToRemove, OffsetSpec, TransactionState
 
 from gristmill.runtime.adapters.clock import SystemClock
 from gristmill.runtime.adapters.kafka_client import make_admin
@@ -128,10 +128,21 @@ def skip_lost(
                     group, {one: OffsetAndMetadata(to, "", -1) for one, (_, to) in moves.items()}
                 )
                 for error in answer.values():
+                    if error is errors.UnknownMemberIdError:
+                        raise Transient(
+                            f"{group} has members at work, or one that ended has not left it yet: "
+                            "its places can be moved when they are gone"
+                        )
                     if error is not errors.NoError:
                         raise error(f"the places of {group} could not be moved")
                 moved[group] = {Partition(*one): move for one, move in moves.items()}
     return moved
+
+
+def remove_member(settings: KafkaSettings, group: str, instance: str) -> None:
+    """Let a static member that has ended leave its group now, not when its session ends."""
+    with administration(settings) as admin:
+        admin.remove_group_members(group, [MemberToRemove(group_instance_id=instance)])
 
 
 def num_records(settings: KafkaSettings, topic: str) -> int:

@@ -94,6 +94,7 @@ class TableFeed:
         self._stands: dict[str, int] | None = None
         self._stopping = False
         self._paused = False
+        self._assigned: frozenset[Partition] = frozenset()
         self._unannounced = True
         self.committed_records = 0
 
@@ -198,6 +199,9 @@ class TableFeed:
             told = {"stage": _STAGE, "version": self._version, "detail": str(error)}
             letter = dead_letter(delivery, reason=error.reason, at=now, **told)
             self._batch.dead[place_of(delivery)] = letter
+            self._batch.reasons[error.reason.value] += 1
+        self._batch.counts[delivery.partition] += 1
+        self._batch.oldest = min(self._batch.oldest, delivery.timestamp_seconds)
         self._batch.ends[delivery.partition] = delivery.offset + 1
         self._batch.weight_bytes += weight_of(delivery)
 
@@ -225,6 +229,9 @@ class TableFeed:
         self._events.info(
             "tables written", documents=added, decisions=len(batch.decisions), seconds=seconds
         )
+        self._metrics.count("gristmill_transactions_total", stage=_STAGE, result="committed")
+        for reason, count in batch.reasons.items():
+            self._metrics.count("gristmill_dead_letters_total", count, stage=_STAGE, reason=reason)
         self._metrics.observe("gristmill_table_commit_seconds", seconds, table="files")
         self._metrics.count("gristmill_table_rows_total", added, table="files")
         self._metrics.count(
@@ -276,6 +283,7 @@ class TableFeed:
 
     def _begin_again(self, why: str) -> None:
         self._events.warning("going back to where the tables stand", error=why)
+        self._metrics.count("gristmill_transactions_total", stage=_STAGE, result="rewound")
         self._batch = _Gathering(self._clock.monotonic())
         self._stands = None
         self._reader.rewind()
@@ -302,17 +310,22 @@ class TableFeed:
             return
         self._reported = now
         batch, tell = self._batch, self._metrics.set
-        in_work = len(batch.documents) + len(batch.decisions)
+        in_work = batch.counts.total()
         tell("gristmill_inflight_bytes", batch.weight_bytes, stage=_STAGE)
         tell("gristmill_inflight_records", in_work, stage=_STAGE)
         tell("gristmill_paused", int(self._paused), stage=_STAGE)
         lag: Counter[str] = Counter()
         for partition, records in self._reader.lag().items():
             lag[partition.topic] += records
+        for partition, records in batch.counts.items():
+            lag[partition.topic] += records
         for topic, records in lag.items():
             tell("gristmill_lag_records", records, stage=_STAGE, topic=topic)
-        age = now - batch.began if batch.ends else 0.0
-        tell("gristmill_lag_seconds", age, stage=_STAGE)
+        age = self._clock.now().timestamp() - batch.oldest if batch.ends else 0.0
+        tell("gristmill_lag_seconds", max(0.0, age), stage=_STAGE)
+        if (assigned := self._reader.assignment()) != self._assigned:
+            self._assigned = assigned
+            self._metrics.count("gristmill_rebalances_total", stage=_STAGE)
 
 
 class _Gathering:
@@ -323,5 +336,8 @@ class _Gathering:
         self.documents: list[Arrived] = []
         self.decisions: list[Decided] = []
         self.dead: dict[Place, Message] = {}
+        self.reasons: Counter[str] = Counter()  # of those
         self.ends: dict[Partition, int] = {}
+        self.counts: Counter[Partition] = Counter()  # of records that came
+        self.oldest = float("inf")  # when the oldest record was written, in seconds of the clock
         self.weight_bytes = 0

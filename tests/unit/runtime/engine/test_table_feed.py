@@ -256,6 +256,21 @@ def test_what_comes_is_gathered_until_it_is_old(place: Place) -> None:
     assert feed.is_idle
 
 
+def test_what_is_gathered_waits_still_and_is_as_old_as_its_oldest_record(place: Place) -> None:
+    place.broker.seconds = place.clock.now().timestamp() - 30
+    place.feed(3)
+    feed = place.start(commit_seconds=10.0)
+    feed.step()
+    gauges = place.metrics.gauges
+    assert gauges["gristmill_lag_records", "shards", SHARDS] == 3
+    assert gauges["gristmill_lag_seconds", "shards"] == 30
+    place.finish(feed)
+    place.clock.seconds += 1
+    feed.step()
+    assert gauges["gristmill_lag_records", "shards", SHARDS] == 0
+    assert gauges["gristmill_lag_seconds", "shards"] == 0
+
+
 def test_or_until_it_is_much(place: Place) -> None:
     fed = place.feed(5)
     feed = place.start(commit_seconds=1e9, commit_bytes=len(encode_document(fed[0])))
@@ -367,6 +382,7 @@ def test_unreadable_is_set_aside_on_record(place: Place) -> None:
     ]
     assert {row["repository"] for row in own} == {SHARDS, LEDGER_TOPIC}
     assert place.files() == sorted(one.id for one in fed)
+    assert place.metrics.counts["gristmill_dead_letters_total", "shards", "unreadable"] == 2
 
 
 def test_a_body_that_lies_elsewhere_is_fetched_and_an_outage_waited_out(place: Place) -> None:
