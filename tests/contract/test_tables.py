@@ -206,6 +206,18 @@ def test_making_the_tables_again_changes_nothing(make_iceberg: MakeTables) -> No
     assert again.num_rows("files") == 1
 
 
+def test_columns_that_came_later_are_added_to_older_tables(make_iceberg: MakeTables) -> None:
+    tables = make_iceberg()
+    tables.commit("files", {"s": Span(0, 1)}, rows_of("a"))
+    with tables.load("files").update_schema() as update:  # as an earlier version made them
+        update.delete_column("checker").delete_column("dialect")
+    tables.create()
+    tables.commit("files", {"s": Span(1, 2)}, rows_of("b", checker=["json"]))
+    rows = tables.load("files").scan().to_arrow().sort_by("document_id")
+    assert rows["checker"].to_pylist() == [None, "json"]
+    assert rows.column_names == [column.name for column in TABLES["files"].columns]
+
+
 def meddling(rows: Rows, meddle: Callable[[], object], *, times: int = 1) -> tuple[Rows, list[int]]:
     """Return rows that let another writer commit first, `times` times, and the calls so far."""
     calls: list[int] = []

@@ -22,6 +22,9 @@ def print_funnel(summary: Summary, seconds: float | None = None) -> None:
     for name, stage in summary.stages.items():
         for line in _stage_lines(name, stage, summary.documents):
             OUT.print(line)
+    if summary.quarantined:
+        named = ", ".join(f"{name} {count:,}" for name, count in summary.quarantined.items())
+        OUT.print(f"\n[yellow]parses that were ended, by grammar: {escape(named)}[/yellow]")
     OUT.print(f"\n[bold]kept {summary.kept:,}[/bold] ({summary.kept / summary.documents:.1%})\n")
     for line in _language_lines(summary):
         OUT.print(line)

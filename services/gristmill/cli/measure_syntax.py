@@ -80,8 +80,8 @@ def measure_syntax(data: str) -> MeasuredSyntax:
         language = find_language(str(record.get("language")))
         text = text_of(content_of(name, record))
         if language is not None and text is not None:
-            default = SyntaxSettings().error_budget
-            measured.count(record, language, judge(language, text, default_budget=default))
+            least = SyntaxSettings().error_budget
+            measured.count(record, language, judge(language, text, least_budget=least))
     return measured
 
 

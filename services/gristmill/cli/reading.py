@@ -1,5 +1,6 @@
 """Reading a finished directory: what the ledger says, counted or document by document."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, In, Re
 
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.run_directory import RunDirectory
+from gristmill.runtime.model import Reason
 from gristmill.runtime.model.languages import language_of_path
 
 UNKNOWN = "unknown"
@@ -41,6 +43,8 @@ class Summary:
     dead: int
     languages: dict[str, tuple[int, int]]
     stages: dict[str, StageCount]
+    quarantined: dict[str, int]
+    """By grammar: documents that it was too much for, where the path told which it was."""
 
 
 # pyiceberg's expressions are pydantic models whose positional arguments mypy does not see.
@@ -70,9 +74,16 @@ def scan(
     columns: Sequence[str],
     where: BooleanExpression | None = None,
 ) -> pa.Table:
-    """Return columns of a table as Arrow."""
+    """Return columns of a table as Arrow; null where an older table has none of that name."""
     condition = where if where is not None else AlwaysTrue()
-    return tables.load(table).scan(row_filter=condition, selected_fields=tuple(columns)).to_arrow()
+    loaded = tables.load(table)
+    known = {field.name for field in loaded.schema().fields}
+    there = tuple(name for name in columns if name in known)
+    rows = loaded.scan(row_filter=condition, selected_fields=there).to_arrow()
+    for name in columns:
+        if name not in known:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.large_string()))
+    return rows
 
 
 def stream(tables: IcebergTables, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -86,7 +97,16 @@ def summarize(
     tables: IcebergTables, route: Sequence[str], sources: Sequence[str] | None = None
 ) -> Summary:
     """Count the ledger, of the given deliveries or of all; `route` orders the stages."""
-    columns = ["stage", "outcome", "reason", "language", "path", "size_bytes", *_POSITION]
+    columns = [
+        "stage",
+        "outcome",
+        "reason",
+        "language",
+        "path",
+        "size_bytes",
+        "checker",
+        *_POSITION,
+    ]
     where = one_of("position_source", sources) if sources is not None else None
     ledger = _without_superseded(scan(tables, "ledger", [*columns, "decided_at"], where))
     stages = _stages(ledger, route)
@@ -103,7 +123,14 @@ def summarize(
         dead=sum(sum(stage.dead.values()) for stage in stages.values()),
         languages=_languages(ledger, last=route[-1]),
         stages=stages,
+        quarantined=_quarantined(ledger),
     )
+
+
+def _quarantined(ledger: pa.Table) -> dict[str, int]:
+    rows = ledger.filter(pc.equal(ledger["reason"], Reason.PARSER_LIMIT.value))
+    counts = Counter(one.rpartition(":")[2] for one in rows["checker"].to_pylist() if one)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _without_superseded(ledger: pa.Table) -> pa.Table:

@@ -95,6 +95,7 @@ def _tell(
             "accepted": summary.kept,  # until there is a scorer and a cut
             "dropped": summary.dropped,
             "dead": summary.dead,
+            "quarantined": summary.quarantined,
             "by_language": {
                 name: {"documents": documents, "kept": kept}
                 for name, (documents, kept) in summary.languages.items()

@@ -143,13 +143,13 @@ class Service:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises GristmillError when it cannot go on."""
-        self._say_settings()
         try:
             with ExitStack() as stack:
+                workers = stack.enter_context(self._stopping_on_signals())
+                self._say_settings()
                 stack.enter_context(library_log(self.log))
                 stack.enter_context(self._last_call())
                 self._serve_health(stack)
-                workers = stack.enter_context(self._stopping_on_signals())
                 reader, worker = self._worker(stack)
                 workers.append(worker)
                 stack.enter_context(self._watched(reader, worker))

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gristmill.cli.console import ERR
+from gristmill.cli.console import ERR, print_json
 
 app = typer.Typer(
-    help="Look into the syntax check.\n\nExample: gristmill syntax calibrate --data labelled",
+    help="Look into the syntax check.\n\nExample: gristmill syntax check src/area.py",
     no_args_is_help=True,
 )
 
@@ -15,6 +15,32 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     """Look into the syntax check."""
+
+
+@app.command("check")
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="The files to look at.")],
+    language: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Their language; else it is found out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+) -> None:
+    """Say what the syntax stage would find in files: language, errors, who rules, features.
+
+    The exit code is 1 when a file would be dropped.
+
+    Example: gristmill syntax check src/*.c
+    """
+    from gristmill.cli.syntax_check import check_files, show
+
+    is_fine = True
+    for found in check_files(files, language):
+        is_fine = is_fine and found.reason is None
+        if as_json:
+            print_json(found.as_json())
+        else:
+            show(found)
+    raise typer.Exit(0 if is_fine else 1)
 
 
 @app.command("calibrate")

@@ -19,11 +19,11 @@ _COLUMNS = (
     "document_id", "content_sha256", "kind", "source", "repository", "path", "url", "revision",
     "stage", "outcome", "reason", "matched_id", "similarity", "error_share", "score", "threshold",
     "version", "decided_at", "language", "size_bytes", "position_source", "position_offset",
-    "detail",
+    "detail", "checker",
 )  # fmt: skip
 _STAGE_FIELDS = (
     "stage", "outcome", "reason", "matched", "similarity", "error_share", "score", "threshold",
-    "version", "decided_at", "detail",
+    "version", "decided_at", "detail", "checker",
 )  # fmt: skip
 _COLOURS = {"keep": "green", "split": "green", "drop": "yellow"}
 
@@ -204,6 +204,8 @@ def _evidence(row: Row) -> str:
         parts.append(f" - {row['error_share']:.2%} of it under errors")
         if row["threshold"] is not None:
             parts.append(f", {row['threshold']:.2%} allowed")
+    if row["checker"]:
+        parts.append(f", by {safe(row['checker'])}")
     if row["detail"]:
         parts.append(f" - {safe(row['detail'])}")
     return "".join(parts)

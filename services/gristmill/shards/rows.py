@@ -10,12 +10,13 @@ from gristmill.runtime.ports import Columns, Decided
 _FILES = (
     "document_id", "content", "content_sha256", "encoding", "source", "repository", "path",
     "revision", "language", "licence", "error_share", "score", "scorer", "tokens", "fetched_at",
+    "checker", "dialect",
 )  # fmt: skip
 _LEDGER = (
     "document_id", "content_sha256", "kind", "source", "repository", "path", "url", "revision",
     "stage", "outcome", "reason", "matched_id", "similarity", "error_share", "score", "threshold",
     "version", "decided_at", "language", "size_bytes", "position_source", "position_offset",
-    "detail",
+    "detail", "checker",
 )  # fmt: skip
 
 
@@ -37,6 +38,7 @@ def _columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Columns
 def _file_row(document: Document) -> tuple[Any, ...]:
     origin, annotations, body = document.origin, document.annotations, document.body
     assert isinstance(body, FileText), "the files table takes FILE documents"
+    syntax = annotations.syntax
     return (
         document.id,
         body.content,
@@ -48,11 +50,13 @@ def _file_row(document: Document) -> tuple[Any, ...]:
         origin.revision or None,
         annotations.language or None,
         origin.licence or None,
-        annotations.syntax.checked_share if annotations.syntax else None,
+        syntax.checked_share if syntax else None,
         annotations.score,
         annotations.scorer or None,
         annotations.tokens,
         origin.fetched_at,
+        syntax.checked_by if syntax else None,
+        (syntax.dialect or None) if syntax else None,
     )
 
 
@@ -82,4 +86,5 @@ def _ledger_row(decision: Decision, decided_at: datetime) -> tuple[Any, ...]:
         decision.position.source,
         decision.position.offset,
         evidence.detail or None,
+        evidence.checker or None,
     )

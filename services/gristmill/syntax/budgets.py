@@ -1,7 +1,7 @@
 """How much of a file may be a syntax error: a table by language, and what it was measured on.
 
 The table is `budgets.toml`; `gristmill syntax calibrate` writes it. A language that is not in it
-has the default, which the settings name.
+has none, and the settings may allow more in all of them.
 """
 
 import tomllib
@@ -108,6 +108,6 @@ VERSION: Final = TABLE.version
 BUDGETS: Mapping[str, float] = {name: row.budget for name, row in TABLE.languages.items()}
 
 
-def budget_for(language: str, default: float) -> float:
+def budget_for(language: str, least: float) -> float:
     """Return the share of bytes, 0 to 1, that may lie under errors in a file of the language."""
-    return BUDGETS.get(language, default)
+    return max(BUDGETS.get(language, 0.0), least)

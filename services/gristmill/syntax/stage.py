@@ -1,7 +1,9 @@
-"""The syntax gate: a language by name, a parse, and a budget for errors."""
+"""The syntax gate: a file's language, the verdict on its text, and what one parse tells of it."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final, TypeAlias
 
 from gristmill.runtime.model import (
     Document,
@@ -13,48 +15,81 @@ from gristmill.runtime.model import (
     Reason,
     Syntax,
 )
-from gristmill.runtime.model.document import UNCHECKED
+from gristmill.runtime.model.features import Features
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.model.languages import Language, language_of_path
 from gristmill.runtime.ports import StagePlugin
-from gristmill.syntax.budgets import VERSION, budget_for
-from gristmill.syntax.parse import error_share
+from gristmill.syntax.grammars import grammar_of
+from gristmill.syntax.inference import infer, infer_language
+from gristmill.syntax.opinions import PYTHON_2, PYTHON_CHECKER
 from gristmill.syntax.settings import SyntaxSettings
+from gristmill.syntax.verdict import VERSION, Verdict, examine
+
+_REMEMBERED: Final = 4096
+_Examined: TypeAlias = tuple[Verdict, Features | None]
 
 
 class SyntaxStage:
-    """Keeps files whose share of syntax errors stays within their language's budget."""
+    """Keeps files that are well-formed in their language, and annotates them."""
 
     def __init__(self, settings: SyntaxSettings) -> None:
         self._settings = settings
-        self.version = f"syntax-{VERSION}.{fingerprint(settings)}"
+        self._known: OrderedDict[tuple[str, str], _Examined] = OrderedDict()
+        # The interpreter counts: its parser rules on Python.
+        self.version = f"syntax-{VERSION}.{infer.VERSION}.{fingerprint(settings)}.{PYTHON_CHECKER}"
 
     def process(self, batch: Sequence[Document]) -> Sequence[Outcome]:
         """Decide each FILE document."""
         return [self._decide(document) for document in batch]
 
+    def parser_of(self, record: Document) -> str:
+        """Name the grammar that a record goes to, as far as its path tells."""
+        language = language_of_path(record.origin.path)
+        grammar = None if language is None else grammar_of(language)
+        return "" if grammar is None else f"tree-sitter:{grammar}"
+
     def _decide(self, document: Document) -> Outcome:
         body = document.body
         assert isinstance(body, FileText), "files alone have this route"
-        language = language_of_path(document.origin.path)
+        language = infer_language(document.origin.path, body.content).language
         if language is None:
             if self._settings.drop_unknown:
                 return Drop(Reason.UNKNOWN_LANGUAGE)
             return Keep(document)
-        if language.grammar is None:
-            return Keep(_annotated(document, language, Syntax(error_share=0.0, checker=UNCHECKED)))
-        share = error_share(language.grammar, body.content)
-        budget = budget_for(language.name, self._settings.error_budget)
-        evidence = Evidence(error_share=share, threshold=budget)
-        if share > budget:
+        verdict, features = self._examine(document.content_sha256, language, body.content)
+        syntax = Syntax(
+            error_share=verdict.error_share,
+            checker=verdict.checker,
+            features=features,
+            dialect=verdict.dialect,
+        )
+        if syntax.checked_by is None:
+            evidence = Evidence()
+        else:
+            evidence = Evidence(
+                error_share=verdict.error_share,
+                threshold=verdict.budget,
+                checker=verdict.checker,
+                detail=verdict.dialect or verdict.detail,
+            )
+        if not verdict.is_ok:
             return Drop(Reason.SYNTAX_ERRORS, evidence)
-        checked = Syntax(error_share=share, checker=f"tree-sitter:{language.grammar}")
-        return Keep(_annotated(document, language, checked), evidence)
+        if verdict.dialect == PYTHON_2 and self._settings.drop_python_2:
+            return Drop(Reason.UNWANTED_DIALECT, evidence)
+        annotations = replace(document.annotations, language=language.name, syntax=syntax)
+        return Keep(replace(document, annotations=annotations), evidence)
 
-
-def _annotated(document: Document, language: Language, syntax: Syntax) -> Document:
-    annotations = replace(document.annotations, language=language.name, syntax=syntax)
-    return replace(document, annotations=annotations)
+    def _examine(self, content_sha256: str, language: Language, text: str) -> _Examined:
+        """Return what is found in a text; that of an exact copy is what was found before."""
+        key = (content_sha256, language.name)
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+            return known
+        found = examine(language, text, least_budget=self._settings.error_budget)
+        self._known[key] = found
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return found
 
 
 PLUGIN = StagePlugin(name="syntax", settings=SyntaxSettings, build=SyntaxStage)

@@ -3,22 +3,29 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tree_sitter import Tree
+
 from gristmill.runtime.model.document import UNCHECKED
+from gristmill.runtime.model.features import WINDOW_BYTES, Features
 from gristmill.runtime.model.languages import Language
-from gristmill.syntax import budgets, opinions
+from gristmill.syntax import budgets, features, opinions
 from gristmill.syntax.budgets import budget_for
 from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
+from gristmill.syntax.features import features_of, features_of_text
 from gristmill.syntax.grammars import candidate_of, grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
-from gristmill.syntax.parse import errors_in, share
+from gristmill.syntax.parse import errors_in, errors_under, parser_for
 from gristmill.syntax.readings import other_readings
+
+_TREELESS: Final = frozenset(("JSON", "TOML", "XML", "XSLT"))
+"""Languages of data with a parser of their own: a tree would add no feature to what lines tell."""
 
 _RULES: Final = 1
 """Grows with every change of a grammar or of how texts are read before they are judged."""
 
-VERSION: Final = f"{_RULES}.{budgets.VERSION}.{opinions.VERSION}"
-"""What a verdict depends on besides the text and the default budget."""
+VERSION: Final = f"{_RULES}.{budgets.VERSION}.{opinions.VERSION}.{features.VERSION}"
+"""What a verdict and the features depend on besides the text and the least budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +45,59 @@ class Verdict:
     """The first error as the language's own parser tells it."""
 
 
-def judge(language: Language | None, text: str, *, default_budget: float = 0.0) -> Verdict:
-    """Return the verdict; languages without a budget of their own have the default.
+@dataclass(frozen=True, slots=True)
+class _Parse:
+    """What a grammar made of a text, or of the code in it."""
+
+    grammar: str
+    code: str
+    source: bytes
+    tree: Tree
+
+
+def judge(language: Language | None, text: str, *, least_budget: float = 0.0) -> Verdict:
+    """Return the verdict; a language's own budget counts where it is above the least one.
 
     Parses in this process, with all that may happen to a process that parses hostile text.
     """
-    if language is None:
-        return Verdict(is_ok=True, error_share=0.0, budget=1.0, checker=UNCHECKED)
-    opinion = opinion_on(language.name, text)
-    grammar = grammar_of(language)
-    if opinion is not None:
-        wrong = 0.0
+    return _judge(language, text, least_budget)[0]
+
+
+def examine(
+    language: Language | None, text: str, *, least_budget: float = 0.0
+) -> tuple[Verdict, Features | None]:
+    """Return the verdict and, of a text that is ok, the features, out of the same parse."""
+    verdict, parse = _judge(language, text, least_budget)
+    if not verdict.is_ok:
+        return verdict, None
+    if parse is None and language is not None and language.name not in _TREELESS:
+        grammar = grammar_of(language)
+        parse = None if grammar is None else _parse(grammar, _window(text))
+    if parse is None:
+        return verdict, features_of_text(text.encode())
+    return verdict, features_of(parse.tree, parse.source, parse.grammar)
+
+
+def _window(text: str) -> str:
+    """Return the lines of a text that features are counted in."""
+    if len(text) <= WINDOW_BYTES:
+        return text
+    end = text.rfind("\n", 0, WINDOW_BYTES) + 1
+    return text[: end or WINDOW_BYTES]
+
+
+def _judge(
+    language: Language | None, text: str, least_budget: float
+) -> tuple[Verdict, _Parse | None]:
+    """Return the verdict, and the parse of the text as it is where there was one."""
+    grammar = None if language is None else grammar_of(language)
+    opinion = None if language is None else opinion_on(language.name, text)
+    if language is not None and opinion is not None:
+        parse, wrong = None, 0.0
         if not opinion.is_ok and grammar is not None:
-            wrong = share_of_errors(language, text)
-        return Verdict(
+            parse = _parse(grammar, text)
+            wrong, _ = _best_reading(parse, text, 0.0)
+        verdict = Verdict(
             is_ok=opinion.is_ok,
             error_share=wrong,
             budget=0.0,
@@ -59,17 +105,20 @@ def judge(language: Language | None, text: str, *, default_budget: float = 0.0) 
             dialect=opinion.dialect,
             detail=opinion.detail,
         )
-    if grammar is None:
-        return Verdict(is_ok=True, error_share=0.0, budget=1.0, checker=UNCHECKED)
-    budget = budget_for(language.name, default_budget)
-    wrong, dialect = _best_reading(language, grammar, text, budget)
-    return Verdict(
+        return verdict, parse
+    if language is None or grammar is None:
+        return Verdict(is_ok=True, error_share=0.0, budget=1.0, checker=UNCHECKED), None
+    budget = budget_for(language.name, least_budget)
+    parse = _parse(grammar, code_of(language.name, text))
+    wrong, dialect = _best_reading(parse, text, budget)
+    verdict = Verdict(
         is_ok=wrong <= budget,
         dialect=dialect,
         error_share=wrong,
         budget=budget,
         checker=f"tree-sitter:{grammar}",
     )
+    return verdict, parse
 
 
 def share_of_errors(language: Language, text: str, *, enough: float = 0.0) -> float:
@@ -78,19 +127,32 @@ def share_of_errors(language: Language, text: str, *, enough: float = 0.0) -> fl
     Of several readings the best counts, or the first whose share is no more than `enough`.
     """
     grammar = candidate_of(language)
-    return 0.0 if grammar is None else _best_reading(language, grammar, text, enough)[0]
+    if grammar is None:
+        return 0.0
+    return _best_reading(_parse(grammar, code_of(language.name, text)), text, enough)[0]
 
 
-def _best_reading(language: Language, grammar: str, text: str, enough: float) -> tuple[float, str]:
-    """Return the share of errors in the best reading of a text, and the dialect that it is in."""
-    source = text.encode()
-    if grammar in GRAMMARS:
-        most = int(enough * len(source))
-        return share(least_error_bytes(grammar, text, enough=most), source), ""
-    code = code_of(language.name, text)
-    least, dialect = errors_in(grammar, code.encode()).num_bytes, ""
-    for reading in other_readings(grammar, code) if least else ():
-        errors = errors_in(reading.grammar, reading.text.encode()).num_bytes
-        if errors < least:
-            least, dialect = errors, reading.dialect
-    return share(least, source), dialect
+def _parse(grammar: str, code: str) -> _Parse:
+    source = code.encode()
+    return _Parse(grammar, code, source, parser_for(grammar).parse(source))
+
+
+def _best_reading(parse: _Parse, text: str, enough: float) -> tuple[float, str]:
+    """Return the share of errors in the best reading of a text, and the dialect that it is in.
+
+    `parse` is that of the text as it is, or of the code in it.
+    """
+    errors = errors_under(parse.tree.root_node)
+    least, dialect = errors.num_bytes, ""
+    if not least or not text:
+        return 0.0, ""
+    size = len(parse.source) if parse.code is text else len(text.encode())
+    if parse.grammar in GRAMMARS:
+        most = int(enough * size)
+        least = least_error_bytes(parse.grammar, parse.source, errors, enough=most)
+        return min(1.0, least / size), ""
+    for reading in other_readings(parse.grammar, parse.code):
+        found = errors_in(reading.grammar, reading.text.encode()).num_bytes
+        if found < least:
+            least, dialect = found, reading.dialect
+    return min(1.0, least / size), dialect

@@ -45,7 +45,7 @@ FULL = Document(
     size_bytes=7,
     annotations=Annotations(
         language="Python",
-        syntax=Syntax(error_share=0.0, checker="tree-sitter:python"),
+        syntax=Syntax(error_share=0.0, checker="cpython-ast-3.11", dialect="Python 2"),
         score=0.0,
         scorer="v1",
         tokens=0,
@@ -100,6 +100,8 @@ def test_a_file_is_written_with_all_that_is_known() -> None:
         "scorer": "v1",
         "tokens": 0,
         "fetched_at": NOW,
+        "checker": "cpython-ast-3.11",
+        "dialect": "Python 2",
     }
 
 
@@ -108,7 +110,7 @@ def test_what_is_not_known_of_a_file_is_null_and_nought_is_not() -> None:
     unknown = {name for name, value in row.items() if value is None}
     assert unknown == {
         *("revision", "language", "licence", "error_share", "score", "scorer", "tokens"),
-        "fetched_at",
+        *("fetched_at", "checker", "dialect"),
     }
 
 
@@ -131,6 +133,7 @@ def test_a_decision_is_written_with_all_that_is_known() -> None:
             error_share=0.0,
             score=0.0,
             threshold=0.0,
+            checker="tree-sitter:c",
             detail="d",
         ),
     )
@@ -158,6 +161,7 @@ def test_a_decision_is_written_with_all_that_is_known() -> None:
         "position_source": "p",
         "position_offset": 5,
         "detail": "d",
+        "checker": "tree-sitter:c",
     }
 
 

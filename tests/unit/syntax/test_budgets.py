@@ -17,16 +17,19 @@ from gristmill.syntax.budgets import (
 from gristmill.syntax.grammars import candidate_of
 
 
-@pytest.mark.parametrize("default", [0.0, 0.01, 1.0])
-def test_a_language_without_a_budget_has_the_default(default: float) -> None:
+@pytest.mark.parametrize("least", [0.0, 0.01, 1.0])
+def test_a_language_without_a_budget_has_the_least(least: float) -> None:
     assert "no such language" not in BUDGETS
-    assert budget_for("no such language", default) == default
+    assert budget_for("no such language", least) == least
 
 
-def test_a_language_s_own_budget_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_larger_of_a_language_s_own_budget_and_the_least_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(budgets, "BUDGETS", {"Python": 0.25, "C": 0.0})
     assert budget_for("Python", 0.01) == 0.25
-    assert budget_for("C", 0.01) == 0.0
+    assert budget_for("Python", 0.5) == 0.5
+    assert budget_for("C", 0.01) == 0.01
     assert budget_for("Go", 0.01) == 0.01
 
 

@@ -16,16 +16,21 @@ from gristmill.runtime.model import (
     Position,
     Reason,
 )
-from gristmill.runtime.model.document import document_id, sha256_hex
+from gristmill.runtime.model.document import UNCHECKED, document_id, sha256_hex
 from gristmill.runtime.model.languages import LANGUAGES, Language
-from gristmill.syntax import budgets
+from gristmill.syntax import budgets, stage
+from gristmill.syntax.grammars import grammar_of
+from gristmill.syntax.opinions import PYTHON_CHECKER
 from gristmill.syntax.parse import error_share
 from gristmill.syntax.settings import SyntaxSettings
-from gristmill.syntax.stage import PLUGIN, UNCHECKED, SyntaxStage
+from gristmill.syntax.stage import PLUGIN, SyntaxStage
+from gristmill.syntax.verdict import examine
 
 GOOD = "def area(w, h):\n    return w * h\n"
 BAD = "def ) = (:\n  ]] return \\ * *\n"
-HALF_BAD = GOOD * 10 + BAD
+GOOD_GO = 'package area\n\nimport "fmt"\n\nfunc Show(w int) { fmt.Println(w) }\n'
+BAD_GO = "func ) = (:\n  ]] return \\ * *\n"
+HALF_BAD_GO = GOOD_GO + "func f() { return 1 }\n" * 10 + BAD_GO
 
 
 def document(path: str, text: str) -> Document:
@@ -59,8 +64,8 @@ def test_good_text_is_kept_with_language_checker_and_share() -> None:
     assert after.annotations.language == "Python"
     assert after.annotations.syntax is not None
     assert after.annotations.syntax.error_share == 0.0
-    assert after.annotations.syntax.checker == "tree-sitter:python"
-    assert (outcome.evidence.error_share, outcome.evidence.threshold) == (0.0, 0.01)
+    assert after.annotations.syntax.checker == PYTHON_CHECKER == outcome.evidence.checker
+    assert (outcome.evidence.error_share, outcome.evidence.threshold) == (0.0, 0.0)
     assert replace(after, annotations=before.annotations) == before
 
 
@@ -72,18 +77,35 @@ def test_annotations_of_earlier_stages_stay() -> None:
     assert (annotations.score, annotations.scorer, annotations.tokens) == (0.5, "x", 3)
 
 
+def test_features_come_from_the_same_parse() -> None:
+    features = kept(decide(document("area.go", GOOD_GO))).annotations.syntax
+    assert features is not None
+    assert features.checker == "tree-sitter:go"
+    assert features.features is not None
+    assert features.features.num_functions == 1
+    assert features.features.imports == ("fmt",)
+
+
 def test_syntax_errors_beyond_the_budget_drop_with_the_figures() -> None:
-    outcome = decide(document("area.py", BAD))
+    outcome = decide(document("area.go", BAD_GO))
     assert isinstance(outcome, Drop)
     assert outcome.reason is Reason.SYNTAX_ERRORS
-    assert outcome.evidence.error_share == error_share("python", BAD) > 0.01
-    assert outcome.evidence.threshold == 0.01
+    assert outcome.evidence.checker == "tree-sitter:go"
+    assert outcome.evidence.error_share == error_share("go", BAD_GO) > 0.0
+    assert outcome.evidence.threshold == 0.0
+
+
+def test_a_language_s_own_parser_rules_and_says_why() -> None:
+    outcome = decide(document("area.py", "def area(w, h):\nreturn w * h\n"))
+    assert isinstance(outcome, Drop)
+    assert outcome.evidence.checker == PYTHON_CHECKER
+    assert outcome.evidence.detail.startswith("2:1: expected an indented block")
 
 
 def test_a_share_of_exactly_the_budget_is_kept() -> None:
-    share = error_share("python", HALF_BAD)
+    share = error_share("go", HALF_BAD_GO)
     assert 0.0 < share < 1.0
-    record = document("area.py", HALF_BAD)
+    record = document("area.go", HALF_BAD_GO)
     outcome = decide(record, SyntaxSettings(error_budget=share))
     syntax = kept(outcome).annotations.syntax
     assert syntax is not None
@@ -94,17 +116,75 @@ def test_a_share_of_exactly_the_budget_is_kept() -> None:
 
 
 def test_a_budget_of_one_keeps_everything_and_of_nought_only_the_faultless() -> None:
-    assert isinstance(decide(document("a.py", BAD), SyntaxSettings(error_budget=1.0)), Keep)
-    assert isinstance(decide(document("a.py", GOOD), SyntaxSettings(error_budget=0.0)), Keep)
-    assert isinstance(decide(document("a.py", HALF_BAD), SyntaxSettings(error_budget=0.0)), Drop)
+    whole, none = SyntaxSettings(error_budget=1.0), SyntaxSettings(error_budget=0.0)
+    assert isinstance(decide(document("a.go", BAD_GO), whole), Keep)
+    assert isinstance(decide(document("a.go", GOOD_GO), none), Keep)
+    assert isinstance(decide(document("a.go", HALF_BAD_GO), none), Drop)
+
+
+@pytest.mark.parametrize("budget", [-0.1, 1.1, float("nan")])
+def test_a_budget_is_a_share(budget: float) -> None:
+    with pytest.raises(ValueError, match="error_budget"):
+        SyntaxSettings(error_budget=budget)
 
 
 def test_a_language_s_own_budget_is_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budgets, "BUDGETS", {"Python": 1.0})
-    outcome = decide(document("a.py", BAD))
+    monkeypatch.setattr(budgets, "BUDGETS", {"Go": 1.0})
+    outcome = decide(document("a.go", BAD_GO))
     assert isinstance(outcome, Keep)
     assert outcome.evidence.threshold == 1.0
-    assert isinstance(decide(document("a.json", BAD)), Drop)
+    assert isinstance(decide(document("a.rs", BAD_GO)), Drop)
+
+
+def test_python_2_is_labelled_and_kept_or_dropped_as_it_is_set() -> None:
+    record = document("a.py", "print 'a'\n")
+    syntax = kept(decide(record)).annotations.syntax
+    assert syntax is not None
+    assert (syntax.dialect, syntax.error_share) == ("Python 2", 0.0)
+    outcome = decide(record, SyntaxSettings(drop_python_2=True))
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is Reason.UNWANTED_DIALECT
+    assert outcome.evidence.detail == "Python 2"
+    assert isinstance(decide(document("b.py", GOOD), SyntaxSettings(drop_python_2=True)), Keep)
+
+
+def test_a_header_is_judged_as_what_it_holds() -> None:
+    annotations = kept(
+        decide(document("a.h", "template <class T> class A { T f(); };\n"))
+    ).annotations
+    assert annotations.language == "C++"
+
+
+def test_an_exact_copy_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def counted(language: Language | None, text: str, **options: float) -> object:
+        parsed.append(text)
+        return examine(language, text, **options)
+
+    monkeypatch.setattr(stage, "examine", counted)
+    gate = SyntaxStage(SyntaxSettings())
+    copies = [document("a.go", GOOD_GO), document("b/c.go", GOOD_GO), document("d.go", BAD_GO)]
+    outcomes = gate.process([*copies, copies[2]])
+    assert parsed == [GOOD_GO, BAD_GO]
+    assert kept(outcomes[0]).annotations == kept(outcomes[1]).annotations
+    assert outcomes[2] == outcomes[3]
+    gate.process([document("a.rs", GOOD_GO)])
+    assert len(parsed) == 3, "the same text in another language is another question"
+
+
+def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "_REMEMBERED", 2)
+    gate = SyntaxStage(SyntaxSettings())
+    gate.process([document("a.go", f"package a{number}\n") for number in range(5)])
+    assert len(gate._known) == 2
+
+
+def test_the_parser_of_a_record_is_told_by_its_path_alone() -> None:
+    gate = SyntaxStage(SyntaxSettings())
+    assert gate.parser_of(document("a.go", BAD)) == "tree-sitter:go"
+    assert gate.parser_of(document("a.cob", BAD)) == ""
+    assert gate.parser_of(document("README", BAD)) == ""
 
 
 @pytest.mark.parametrize("path", ["notes.txt", "a.unheardof", "README", "", "dir.py/file"])
@@ -117,7 +197,7 @@ def test_unknown_languages_may_be_kept_as_they_are() -> None:
     assert decide(before, SyntaxSettings(drop_unknown=False)) == Keep(before)
 
 
-_UNCHECKED = [language for language in LANGUAGES if language.grammar is None]
+_UNCHECKED = [language for language in LANGUAGES if grammar_of(language) is None]
 
 
 @pytest.mark.parametrize("found", _UNCHECKED, ids=lambda language: language.name)
@@ -139,6 +219,7 @@ def test_the_version_changes_with_every_setting() -> None:
         SyntaxSettings(),
         SyntaxSettings(error_budget=0.02),
         SyntaxSettings(drop_unknown=False),
+        SyntaxSettings(drop_python_2=True),
     )
     assert len({SyntaxStage(settings).version for settings in every}) == len(every)
 

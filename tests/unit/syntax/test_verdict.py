@@ -3,10 +3,12 @@
 import pytest
 
 from gristmill.runtime.model.document import UNCHECKED
+from gristmill.runtime.model.features import WINDOW_BYTES
 from gristmill.runtime.model.languages import Language, find_language
 from gristmill.syntax import budgets, opinions, verdict
+from gristmill.syntax.features import features_of_text
 from gristmill.syntax.parse import error_share
-from gristmill.syntax.verdict import judge, share_of_errors
+from gristmill.syntax.verdict import examine, judge, share_of_errors
 
 BROKEN_GO = "package a\n\nfunc f() int {\n\treturn (1\n}\n"
 
@@ -50,10 +52,10 @@ def test_without_an_opinion_the_grammar_and_the_budget_rule(
         assert found.checker == "tree-sitter:go"
 
 
-def test_a_language_without_a_budget_has_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_without_a_budget_has_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budgets, "BUDGETS", {})
     assert not judge(named("Go"), BROKEN_GO).is_ok
-    assert judge(named("Go"), BROKEN_GO, default_budget=1.0).is_ok
+    assert judge(named("Go"), BROKEN_GO, least_budget=1.0).is_ok
 
 
 def test_the_grammar_rules_where_the_own_parser_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,3 +114,27 @@ def test_tabs_of_haskell_reach_to_every_eighth_column() -> None:
 @pytest.mark.parametrize("name", ["Python", "C", "Go", "Literate Haskell", "XSLT"])
 def test_the_empty_text_passes(name: str) -> None:
     assert judge(named(name), "").is_ok or name == "XSLT"
+
+
+def test_features_come_with_a_verdict_that_is_ok_and_with_no_other() -> None:
+    verdict, features = examine(named("Go"), "package a\n\nfunc f() {}\n")
+    assert verdict.is_ok
+    assert features is not None
+    assert (features.num_functions, features.num_lines) == (1, 3)
+    assert examine(named("Go"), BROKEN_GO)[1] is None
+
+
+def test_features_of_what_no_tree_is_made_of_are_those_of_its_lines() -> None:
+    for language, text in ((named("JSON"), '{"a": 1}\n'), (named("COBOL"), "x\n"), (None, "x\n")):
+        _, features = examine(language, text)
+        assert features == features_of_text(text.encode())
+
+
+def test_the_tree_of_a_language_with_its_own_parser_ends_with_the_window() -> None:
+    text = "def f(a):\n    return a\n" * 2000
+    features = examine(named("Python"), text)[1]
+    assert features is not None
+    assert 0 < features.num_functions <= WINDOW_BYTES // 23
+    assert features.num_bytes <= WINDOW_BYTES
+    assert examine(named("Python"), "x = 'é' * 2  # é\n" * 2000)[0].is_ok
+    assert examine(named("Python"), f"x = '{'é' * WINDOW_BYTES}'")[1] is not None

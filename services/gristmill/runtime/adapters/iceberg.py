@@ -60,6 +60,16 @@ def local_catalog(directory: str) -> Catalog:
         )
 
 
+def _add_columns(table: Table, definition: TableDefinition) -> None:
+    """Add the columns that a table made by an earlier version lacks: null in what it holds."""
+    known = {field.name for field in table.schema().fields}
+    missing = [column for column in definition.columns if column.name not in known]
+    if missing:
+        with table.update_schema() as update:
+            for column in missing:
+                update.add_column(column.name, column.type, doc=column.explanation)
+
+
 class IcebergTables:
     """The tables of one catalog; made at first use."""
 
@@ -69,7 +79,7 @@ class IcebergTables:
         self._settings = settings_fingerprint
 
     def create(self) -> None:
-        """Make the namespace and the tables that are not there yet."""
+        """Make the namespace, the tables, and the columns that are not there yet."""
         with explained():
             with suppress(NamespaceAlreadyExistsError):
                 self._catalog.create_namespace(NAMESPACE)
@@ -80,6 +90,8 @@ class IcebergTables:
                     sort_order=definition.sort_order(),
                     properties=_PROPERTIES,
                 )
+                with suppress(CommitFailedException):  # another process adds them too
+                    _add_columns(table, definition)
                 if table.current_snapshot() is None and name != "takedowns":
                     with suppress(CommitFailedException):  # another process makes them too
                         self._append(table, definition.arrow_schema().empty_table(), {}, 0)

@@ -110,6 +110,8 @@ _FILES = TableDefinition(
         Column("scorer", _TEXT, False, "which scorer, with its version"),
         Column("tokens", _LONG, False, "number of tokens; null without a tokenizer"),
         Column("fetched_at", _TIME, False, "when it was fetched, where the source knows"),
+        Column("checker", _TEXT, False, "who ruled on its syntax; null: unchecked"),
+        Column("dialect", _TEXT, False, "the dialect it is well-formed in, as Python 2"),
     ),
     ("language", "repository"),
 )
@@ -140,6 +142,7 @@ _LEDGER = TableDefinition(
         Column("position_source", _TEXT, True, "the delivery: which listing or partition"),
         Column("position_offset", _LONG, True, "the delivery: where in it"),
         Column("detail", _TEXT, False, "a short sentence where there is more to say"),
+        Column("checker", _TEXT, False, "who ruled on syntax, or whose parser it was too much for"),
     ),
     ("repository", "path"),
 )

@@ -40,7 +40,7 @@ CLOSED: Mapping[str, frozenset[str]] = {
 }
 """Labels whose values are known; a reason is empty where a document was not refused."""
 
-MOST_VALUES: Mapping[str, int] = {"stage": 8, "topic": 16, "table": 16}
+MOST_VALUES: Mapping[str, int] = {"stage": 8, "topic": 16, "table": 16, "grammar": 160}
 """Labels that take names: how many names one process may use. It stays below 2,000 series."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes for the name of a topic

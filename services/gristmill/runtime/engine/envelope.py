@@ -25,7 +25,7 @@ from gristmill.runtime.model import (
     Reason,
     Reject,
 )
-from gristmill.runtime.model.decision import decision_on
+from gristmill.runtime.model.decision import decision_on, grammar_at_fault
 from gristmill.runtime.model.document import sha256_hex
 from gristmill.runtime.ports import BlobStore, Delivery, Headers, Message, Partition
 from gristmill.runtime.wire import (
@@ -70,7 +70,8 @@ class Answer:
     """What came of one record.
 
     `decisions` are the bytes of a DecisionBatch without a time: laid end to end they read as one.
-    `dead` says why the record is set aside, if it is.
+    `dead` says why the record is set aside, if it is; `too_much_for` names the grammar whose limits
+    it broke, if it did.
     """
 
     messages: tuple[Message, ...] = ()
@@ -78,6 +79,7 @@ class Answer:
     outcomes: tuple[tuple[str, OutcomeKind, Reason | None], ...] = ()
     dead: tuple[Reason, str] | None = None
     failures: tuple[str, ...] = field(default=())
+    too_much_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,7 @@ class Envelope:
             outcomes=tuple((one.stage, one.outcome, one.reason) for one in passage.decisions),
             dead=dead,
             failures=tuple(passage.failures),
+            too_much_for=grammar_at_fault(last),
         )
 
     def _message(self, delivery: Delivery, record: Record | None, document: Document) -> Message:

@@ -21,7 +21,7 @@ from gristmill.runtime.model import (
     Reject,
 )
 from gristmill.runtime.model.decision import decision_on, documents_after
-from gristmill.runtime.ports import Stage
+from gristmill.runtime.ports import Stage, UsesParsers
 
 Record = RawFile | Document
 NamedStage = tuple[str, Stage]
@@ -49,12 +49,10 @@ class Condemned:
     stage: int
     crash: str = ""
 
-    @property
-    def outcome(self) -> Outcome:
-        """What is decided in the stage's stead."""
-        if self.crash:
-            return Reject(Reason.PARSER_LIMIT, Evidence(detail=self.crash))
-        return Drop(Reason.PARSER_LIMIT)
+    def outcome(self, parser: str) -> Outcome:
+        """Return what is decided in the stage's stead; `parser` was at work, if that is known."""
+        evidence = Evidence(checker=parser, detail=self.crash)
+        return (Reject if self.crash else Drop)(Reason.PARSER_LIMIT, evidence)
 
 
 def pass_through(
@@ -76,7 +74,7 @@ def pass_through(
         following: list[Record] = []
         for item in current:
             if condemned is not None and number == condemned.stage:
-                outcome = condemned.outcome
+                outcome = condemned.outcome(_parser_of(stage, item))
             else:
                 outcome = _process(stage, item, passage, name)
             passage.decisions.append(decision_on(item, outcome, stage=name, version=stage.version))
@@ -92,7 +90,8 @@ def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outco
     try:
         outcome = _only(stage.process([record]))
     except MemoryError:
-        return Drop(Reason.PARSER_LIMIT, Evidence(detail="out of memory"))
+        detail = "out of memory"
+        return Drop(Reason.PARSER_LIMIT, Evidence(checker=_parser_of(stage, record), detail=detail))
     except Poison as error:
         return Reject(error.reason, Evidence(detail=str(error)))
     except GristmillError:
@@ -102,6 +101,10 @@ def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outco
         passage.failures.append(f"{where}\n{traceback.format_exc()}")
         return Reject(Reason.UNHANDLED, Evidence(detail=f"{type(error).__name__}: {error}"[:300]))
     return outcome
+
+
+def _parser_of(stage: Stage, record: Record) -> str:
+    return stage.parser_of(record) if isinstance(stage, UsesParsers) else ""
 
 
 def _only(outcomes: Sequence[Outcome]) -> Outcome:

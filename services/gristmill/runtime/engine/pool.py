@@ -1,7 +1,8 @@
 """A pool of worker processes that survives the death of any of them.
 
 One thread of the parent stands behind each worker. When a worker dies, the record that it was at is
-condemned at its stage and a new worker takes the chunk, so a hang or a crash costs one record.
+condemned at its stage and a new worker takes what is left of the chunk, so a hang or a crash costs
+one record.
 """
 
 import mmap
@@ -21,12 +22,22 @@ from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from gristmill.runtime.engine.passage import Condemned
-from gristmill.runtime.engine.worker import MARK, NO_RECORD, Item, Task
+from gristmill.runtime.engine.worker import (
+    AT_WORK,
+    AT_WORK_OFFSET,
+    MARK,
+    NO_RECORD,
+    OUT_OF_CPU,
+    Ended,
+    Item,
+    Task,
+)
 from gristmill.runtime.model import Fatal, GristmillError
 
 A = TypeVar("A")
 """What comes back for one item: a passage, or an answer to the log."""
 
+_ENDING_SECONDS = 1.0
 _DEATHS_BEFORE_WORK = 3  # a worker that never gets to work is not the records' fault
 _DEATHS_PER_RECORD = 3  # unless it ran out of CPU: then once is enough, it would again
 
@@ -61,10 +72,23 @@ class _Worker:
         """End the process and return its exit status."""
         self.connection.close()
         if kill:
-            self.process.kill()
+            self.kill()
         status = self.process.wait()
         self.marks.close()
         return status
+
+    def kill(self) -> None:
+        """End it whatever it is at: what is at work first, the one that started that as it did."""
+        try:
+            (at_work,) = AT_WORK.unpack_from(self.marks, AT_WORK_OFFSET)
+        except ValueError:  # it is closed
+            return
+        if at_work:
+            with suppress(ProcessLookupError):
+                os.kill(at_work, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_ENDING_SECONDS)
+        self.process.kill()
 
 
 class WorkerPool(Generic[A]):
@@ -99,7 +123,7 @@ class WorkerPool(Generic[A]):
         """End all workers at once; what they were at is not finished."""
         self._closing.set()
         for worker in list(self._workers.values()):
-            worker.process.kill()
+            worker.kill()
         for thread in self._threads:
             thread.join()
 
@@ -123,24 +147,27 @@ class WorkerPool(Generic[A]):
     def _run(self, slot: int, segment: int, items: Sequence[Item]) -> list[A]:
         condemned: dict[int, Condemned] = {}
         deaths: Counter[int] = Counter()
-        while True:
+        answers: list[A] = []
+        while len(answers) < len(items):
             worker = self._workers.get(slot) or self._start(slot)
             if self._closing.is_set():  # close() may have looked before this worker was there
-                worker.process.kill()
+                worker.kill()
+            done = len(answers)  # what a worker has answered, no other has to do again
+            left = {record - done: one for record, one in condemned.items() if record >= done}
             try:
-                worker.connection.send(Task(segment, items, condemned))
-                answer = worker.connection.recv()
+                worker.connection.send(Task(segment, items[done:], left))
+                status = _receive(worker.connection, answers, len(items))
+                record, stage = MARK.unpack_from(worker.marks)
             except (EOFError, OSError):
                 record, stage = MARK.unpack_from(worker.marks)
                 status = self._workers.pop(slot).close(kill=True)
-                if self._closing.is_set():
-                    raise Fatal("the run was stopped") from None
-                self._blame(record, stage, status, deaths, condemned)
-                continue
-            if isinstance(answer, GristmillError):
-                raise answer
-            answers: list[A] = answer
-            return answers
+            if status is None:
+                break
+            if self._closing.is_set():
+                raise Fatal("the run was stopped")
+            record += done if record != NO_RECORD else 0
+            self._blame(record, stage, status, deaths, condemned)
+        return answers
 
     def _start(self, slot: int) -> _Worker:
         try:
@@ -163,11 +190,26 @@ class WorkerPool(Generic[A]):
         if record == NO_RECORD:
             if deaths[record] >= _DEATHS_BEFORE_WORK:
                 raise Fatal(f"a worker process ends before it works: {describe_status(status)}")
-        elif status in {-signal.SIGPROF, -signal.SIGXCPU}:
+        elif status in OUT_OF_CPU:
             condemned[record] = Condemned(stage)
         elif deaths[record] >= _DEATHS_PER_RECORD:
             crash = f"ended {_DEATHS_PER_RECORD} worker processes: {describe_status(status)}"
             condemned[record] = Condemned(stage, crash)
+
+
+def _receive(connection: Connection, answers: list[A], wanted: int) -> int | None:
+    """Take answers until all are there; return how the process ended that does not give them all.
+
+    Another one has taken its place then. Raises what a connection raises when there is none.
+    """
+    while len(answers) < wanted:
+        got: list[A] | GristmillError | Ended = connection.recv()
+        if isinstance(got, Ended):
+            return got.status
+        if isinstance(got, GristmillError):
+            raise got
+        answers += got
+    return None
 
 
 def describe_status(status: int) -> str:

@@ -312,6 +312,8 @@ class StreamWorker:
         for delivery, answer in kept:
             for stage, outcome, reason in answer.outcomes:
                 counts[stage, outcome, reason.value if reason else ""] += 1
+            if answer.too_much_for:
+                self._metrics.count("gristmill_quarantined_total", grammar=answer.too_much_for)
             if answer.dead is not None:
                 reason, detail = answer.dead
                 self._metrics.count(

@@ -4,16 +4,20 @@ Limits are in CPU seconds and memory, set by the kernel: a parser that hangs ins
 the same. A shared page says which record and stage were at work, so the parent knows whom to blame.
 """
 
+import ctypes
 import mmap
+import os
 import resource
 import signal
 import struct
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from gristmill.runtime.engine.envelope import Envelope
+from gristmill.runtime.engine.envelope import Envelope, weight_of
 from gristmill.runtime.engine.passage import (
     Condemned,
     NamedStage,
@@ -26,7 +30,15 @@ from gristmill.runtime.ports import Delivery, Entry, ReadEntry
 
 MARK = struct.Struct("=iI")  # record in the chunk (-1: none yet), stage in the segment
 NO_RECORD = -1
+AT_WORK = struct.Struct("=i")  # which process is at work, 0 for none
+AT_WORK_OFFSET = MARK.size
 _LEAST_MEMORY_BYTES = 32 << 20  # below, a worker cannot even load its stages
+OUT_OF_CPU = frozenset((-signal.SIGPROF, -signal.SIGXCPU))
+"""How a process ends that has used up its CPU seconds."""
+_PR_SET_PDEATHSIG = 1
+_FULL_BYTES = 1 << 20
+_LEAST_SHARE = 1 / 16
+_GROUP = 32  # records that are answered together, and done again when a later one ends the process
 READING = (1 << 32) - 1  # in place of a stage while a record is read
 _CANNOT_BE_READ = "a worker process cannot read it within its limits"
 
@@ -39,7 +51,8 @@ class Limits:
     """What one document may use before it is dropped as `parser_limit`."""
 
     cpu_seconds: float = 4.0
-    """CPU seconds, user and system, in all stages of a worker; the slowest real files need 0.6."""
+    """CPU seconds, user and system, that 1 MiB may take in all stages of a worker. What is smaller
+    has less in proportion, a sixteenth at least; the slowest real files need a sixth of theirs."""
 
     memory_bytes: int = 448 << 20
     """Memory that a worker process may allocate; a real file of 1 MiB needs some 60 MiB."""
@@ -49,6 +62,10 @@ class Limits:
             raise ValueError("cpu_seconds must be above 0")
         if self.memory_bytes < _LEAST_MEMORY_BYTES:
             raise ValueError(f"memory_bytes must be at least {_LEAST_MEMORY_BYTES}")
+
+    def seconds_for(self, size_bytes: int) -> float:
+        """Return the CPU seconds that a document of some size may take."""
+        return self.cpu_seconds * min(1.0, max(_LEAST_SHARE, size_bytes / _FULL_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,10 @@ class Handling(Protocol):
         """Take one item through the stages."""
         ...
 
+    def size_bytes(self, item: Any) -> int:  # noqa: ANN401
+        """Return the size of an item, which its time is measured by."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Entries:
@@ -91,6 +112,10 @@ class Entries:
         """Take one entry or document through."""
         record = self._record(item, condemned) if isinstance(item, Entry) else item
         return pass_through(stages, record, mark=mark, condemned=condemned)
+
+    def size_bytes(self, item: Entry | Document) -> int:
+        """Return the size as it was listed."""
+        return item.size_bytes
 
     def _record(self, entry: Entry, condemned: Condemned | None) -> Record:
         if condemned is not None and condemned.stage == READING:
@@ -125,6 +150,17 @@ class Deliveries:
             passage = pass_through(stages, record, mark=mark, condemned=condemned)
         return self.envelope.close(item, record, passage)
 
+    def size_bytes(self, item: Delivery) -> int:
+        """Return the size of what a record holds or refers to."""
+        return weight_of(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Sent in place of answers: the process at work has ended, with this status."""
+
+    status: int
+
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
@@ -137,40 +173,90 @@ class Toolbox:
 def serve(
     connection: Connection, marks: mmap.mmap, limits: Limits, build: Callable[[], Toolbox]
 ) -> None:
-    """Answer tasks until the parent hangs up."""
+    """Answer tasks until the parent hangs up.
+
+    A fork of this process does the work. One that runs out of CPU is told of, and another one takes
+    its place at once: a start would cost more than most of what hangs.
+    """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     toolbox = build()
     _limit_memory(limits.memory_bytes)
+    own = os.getpid()
+    while True:
+        worker = _fork()
+        if worker == 0:
+            _end_with(own)
+            _work_for(connection, marks, limits, toolbox)
+            os._exit(0)
+        AT_WORK.pack_into(marks, AT_WORK_OFFSET, worker)
+        status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+        AT_WORK.pack_into(marks, AT_WORK_OFFSET, 0)
+        if status not in OUT_OF_CPU:
+            _end_as(status)
+        with suppress(BrokenPipeError):
+            connection.send(Ended(status))
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Numeric libraries have threads of their own, which know what to do at a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process with its parent."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _end_as(status: int) -> NoReturn:
+    if status < 0:
+        with suppress(OSError):  # of SIGKILL nobody changes what it does
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(max(status, 0))
+
+
+def _work_for(connection: Connection, marks: mmap.mmap, limits: Limits, toolbox: Toolbox) -> None:
     while True:
         try:
             task: Task = connection.recv()
         except (EOFError, ConnectionResetError):
             return
         try:
-            answer: list[Any] | GristmillError = _work(task, toolbox, marks, limits)
-        except GristmillError as error:
-            answer = error
-        try:
-            connection.send(answer)
+            _answer(connection, _work(task, toolbox, marks, limits))
         except BrokenPipeError:
             return
 
 
-def _work(task: Task, toolbox: Toolbox, marks: mmap.mmap, limits: Limits) -> list[Any]:
-    stages = toolbox.segments[task.segment]
-    answers = []
+def _answer(connection: Connection, groups: Iterator[list[Any]]) -> None:
+    try:
+        for answers in groups:
+            connection.send(answers)
+    except GristmillError as error:
+        connection.send(error)
+
+
+def _work(task: Task, toolbox: Toolbox, marks: mmap.mmap, limits: Limits) -> Iterator[list[Any]]:
+    """Yield answers to the items of a task, in order, some at a time."""
+    stages, handling = toolbox.segments[task.segment], toolbox.handling
+    answers: list[Any] = []
     for number, item in enumerate(task.items):
 
         def mark(stage: int, number: int = number) -> None:
             MARK.pack_into(marks, 0, number, stage)
 
         mark(READING)
-        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+        signal.setitimer(signal.ITIMER_PROF, limits.seconds_for(handling.size_bytes(item)))
         condemned = task.condemned.get(number)
-        answers.append(toolbox.handling.handle(item, stages, mark, condemned))
-    signal.setitimer(signal.ITIMER_PROF, 0)
+        answers.append(handling.handle(item, stages, mark, condemned))
+        if len(answers) == _GROUP or number == len(task.items) - 1:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            yield answers
+            answers = []
     MARK.pack_into(marks, 0, NO_RECORD, 0)
-    return answers
 
 
 def _limit_memory(memory_bytes: int) -> None:

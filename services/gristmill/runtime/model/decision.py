@@ -60,6 +60,13 @@ def decision_on(
     )
 
 
+def grammar_at_fault(decision: Decision) -> str:
+    """Return the grammar that a document was too much for; empty where it was none or not known."""
+    if decision.reason is not Reason.PARSER_LIMIT:
+        return ""
+    return decision.evidence.checker.rpartition(":")[2]
+
+
 def _kind(outcome: Outcome) -> OutcomeKind:
     if isinstance(outcome, Keep):
         return OutcomeKind.KEEP

@@ -132,6 +132,11 @@ class Syntax:
         """The error share, or None where nothing was checked."""
         return None if self.checker == UNCHECKED else self.error_share
 
+    @property
+    def checked_by(self) -> str | None:
+        """Who ruled, or None where nothing was checked."""
+        return None if self.checker == UNCHECKED else self.checker
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotations:

@@ -18,7 +18,8 @@ class Features(NamedTuple):
     Counts are counts and not shares: whoever weighs them divides. Spans are flat: the start and
     the end of the first, of the second and so on, in bytes, in the text's order, at most MAX_SPANS
     of them. What begins in the window counts whole. A comment is a run of comments with nothing
-    but one newline and blanks between them. What a grammar does not tell apart is 0 in all texts;
+    but one newline and blanks between them. Where a language's own parser rules, the tree ends with
+    the window. What a grammar does not tell apart is 0 in all texts;
     without a grammar `num_nodes` is 0, and so is everything but what the lines tell.
 
     Each field serves one criterion of the quality label: readability, modularity, clarity,

@@ -25,7 +25,8 @@ class Evidence:
     """The figures behind a decision; None where a figure does not apply.
 
     `similarity`, `error_share`, `score` and `threshold` run from 0 to 1. `matched_id` names the
-    document that a duplicate repeats. `detail` is a short sentence for people.
+    document that a duplicate repeats. `checker` says who ruled on syntax, or whose parser a record
+    was too much for. `detail` is a short sentence for people.
     """
 
     matched_id: str | None = None
@@ -33,6 +34,7 @@ class Evidence:
     error_share: float | None = None
     score: float | None = None
     threshold: float | None = None
+    checker: str = ""
     detail: str = ""
 
 

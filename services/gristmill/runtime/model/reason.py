@@ -34,6 +34,7 @@ class Reason(StrEnum):
     BLOCKED = "blocked"
     CUSTOM_RULE = "custom_rule"
     UNHANDLED = "unhandled"
+    UNWANTED_DIALECT = "unwanted_dialect"
 
     @property
     def explanation(self) -> str:
@@ -67,4 +68,5 @@ _EXPLANATIONS = {
     Reason.BLOCKED: "taken down at somebody's request",
     Reason.CUSTOM_RULE: "dropped by a rule of the user's own stage",
     Reason.UNHANDLED: "a stage failed on it: a bug, see the run's log",
+    Reason.UNWANTED_DIALECT: "in a dialect that the settings do not want, as Python 2",
 }

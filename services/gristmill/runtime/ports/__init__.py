@@ -27,7 +27,7 @@ from gristmill.runtime.ports.metrics import METRICS, Metric, Metrics
 from gristmill.runtime.ports.progress import Progress
 from gristmill.runtime.ports.sink import Arrived, Batch, Decided, Sink
 from gristmill.runtime.ports.source import Entry, Listing, ReadEntry, Source
-from gristmill.runtime.ports.stage import Stage, StagePlugin
+from gristmill.runtime.ports.stage import Stage, StagePlugin, UsesParsers
 from gristmill.runtime.ports.tables import Columns, Span, Tables, Takedowns
 
 __all__ = [
@@ -67,5 +67,6 @@ __all__ = [
     "StagePlugin",
     "Tables",
     "Takedowns",
+    "UsesParsers",
     "Writer",
 ]

@@ -23,6 +23,11 @@ METRICS: Mapping[str, Metric] = {
     "gristmill_dead_letters_total": Metric(
         kind="counter", labels=("stage", "reason"), explanation="Records set aside as dead letters."
     ),
+    "gristmill_quarantined_total": Metric(
+        kind="counter",
+        labels=("grammar",),
+        explanation="Records whose parse by a grammar was ended: too slow, too large, a crash.",
+    ),
     "gristmill_transactions_total": Metric(
         kind="counter",
         labels=("stage", "result"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gristmill.runtime.model import Kind, Outcome
 from gristmill.runtime.ports.index import DedupIndex
@@ -23,6 +23,18 @@ class Stage(Protocol):
     # Any: ingestion takes RawFile, every later stage Document; a route fits them together.
     def process(self, batch: Sequence[Any]) -> Sequence[Outcome]:
         """Decide each record of the batch."""
+        ...
+
+
+@runtime_checkable
+class UsesParsers(Protocol):
+    """A stage that hands records to parsers, which may hang, crash, or take all memory."""
+
+    def parser_of(self, record: Any) -> str:  # noqa: ANN401  # as for `process`
+        """Name the parser that a record goes to first; empty where that is not known.
+
+        Asked about a record that just ended a process: it must not look into its content.
+        """
         ...
 
 

@@ -115,6 +115,7 @@ def evidence() -> SearchStrategy[Evidence]:
         error_share=st.none() | _SHARES,
         score=st.none() | _SHARES,
         threshold=st.none() | _SHARES,
+        checker=_TEXT,
         detail=_TEXT,
     )
 

@@ -495,7 +495,7 @@ _SHAPES: Mapping[type, _Shape] = {
             **dict.fromkeys(
                 ("similarity", "error_share", "score", "threshold"), _FINITE.optional()
             ),
-            "detail": _PLAIN,
+            **dict.fromkeys(("checker", "detail"), _PLAIN),
         },
     ),
     model.Decision: _Shape(

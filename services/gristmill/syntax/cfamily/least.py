@@ -1,23 +1,29 @@
 """The errors of a C or C++ text that no reading of its macros explains.
 
 A text without errors is parsed once. One with errors is parsed again without its directives, and
-then, a few times, without what looks like macros there; the reading with the fewest errors counts.
+then the declarations with errors, with one on each side, a few times without what looks like macros
+there; the reading with the fewest errors counts.
 A `.h` may be C, C++ or Objective-C whatever its name says, so each of them is tried.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from gristmill.syntax.cfamily.directives import without_directives
 from gristmill.syntax.cfamily.macros import without_macros
-from gristmill.syntax.parse import Errors, errors_in
+from gristmill.syntax.cfamily.pieces import pieces_around
+from gristmill.syntax.parse import Errors, errors_in, errors_under, parser_for
 
 GRAMMARS: Final = ("c", "cpp")
 """The grammars whose texts are read in this way."""
 
 _MOST_ROUNDS: Final = 4
-_LARGE: Final = 200_000
-"""Bytes above which a text is read without its macros once only: each reading is a parse."""
+_LARGE: Final = 60_000
+"""Bytes above which a text is read in the likeliest language only, and without its macros once:
+each reading is a parse."""
+_MOST_IN_PIECES: Final = 0.7
+"""Share of a text above which its declarations with errors are not read apart from the others."""
 # Words that C does not have, and lines that only Objective-C has.
 _IS_CPLUSPLUS: Final = re.compile(
     r"\b(?:class|namespace|template|typename|public|private|protected|using|constexpr)\b|::"
@@ -27,19 +33,17 @@ _IS_OBJECTIVE_C: Final = re.compile(
 )
 
 
-def least_error_bytes(grammar: str, text: str, *, enough: int = 0) -> int:
-    """Return the bytes under errors in the best reading of a text.
+def least_error_bytes(grammar: str, source: bytes, errors: Errors, *, enough: int = 0) -> int:
+    """Return the bytes under errors in the best reading of a text; `errors` are those as it is.
 
     The first reading with no more than `enough` of them is good enough.
     """
-    source = text.encode()
-    errors = errors_in(grammar, source)
     if errors.num_bytes <= enough:
         return errors.num_bytes
     # One character a byte, so that places in the text and in the parse are the same.
     readable = source.decode("latin-1")
     least = errors.num_bytes
-    for kin in _kin(grammar, readable):
+    for kin in _kin(grammar, readable)[: 1 if len(source) > _LARGE else None]:
         seen = errors if kin == grammar else _errors(kin, readable)
         least = min(least, _least_of(kin, readable, seen, enough))
         if least <= enough:
@@ -58,13 +62,48 @@ def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
     cplusplus = grammar == "cpp"
     least = errors.num_bytes
     bare = without_directives(text, cplusplus=cplusplus)
-    if bare != text and least > enough:
-        text, errors = bare, _errors(grammar, bare)
-        least = min(least, errors.num_bytes)
+    if least <= enough:
+        return least
+    tree = parser_for(grammar).parse(bare.encode("latin-1"))
+    errors = errors_under(tree.root_node)
+    least = min(least, errors.num_bytes)
+    if least <= enough:
+        return least
+    pieces = pieces_around(tree, errors.spans)
+    if sum(end - begin for begin, end in pieces) <= _MOST_IN_PIECES * len(bare):
+        least = min(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
+    if least > enough:  # some macros are known only by how the rest of the text uses them
+        least = min(least, _without_macros(grammar, bare, errors, enough))
+    return least
+
+
+def _least_in_pieces(
+    grammar: str, text: str, errors: Errors, pieces: Sequence[tuple[int, int]], enough: int
+) -> int:
+    left = errors.num_bytes
+    for begin, end in pieces:
+        inside = _inside(errors, begin, end)
+        others = left - inside.num_bytes
+        most = max(0, enough - others)
+        left = others + _without_macros(grammar, text[begin:end], inside, most)
+        if left > enough + others:
+            break
+    return left
+
+
+def _inside(errors: Errors, begin: int, end: int) -> Errors:
+    """Return the errors that begin in a piece of a text, as in the piece alone."""
+    spans = [(first - begin, last - begin) for first, last in errors.spans if begin <= first < end]
+    return Errors(sum(max(1, last - first) for first, last in spans), tuple(spans))
+
+
+def _without_macros(grammar: str, text: str, errors: Errors, enough: int) -> int:
+    """Return the bytes under errors when what looks like macros is taken out, a few times."""
+    least = errors.num_bytes
     for _ in range(_MOST_ROUNDS if len(text) < _LARGE else 1):
         if least <= enough:
             break
-        better = _better(grammar, text, errors, cplusplus=cplusplus)
+        better = _better(grammar, text, errors, cplusplus=grammar == "cpp")
         if better is None:
             break
         text, errors = better

@@ -81,12 +81,16 @@ class _Rewriting:
         """The last token that stayed."""
 
     def result(self) -> str:
-        at = 0
-        while at < len(self._tokens):
-            end = self._step(at)
+        texts, kinds, near = self._tokens.texts, self._tokens.kinds, self._near
+        mends_signs = self._places.cplusplus
+        at, count = 0, len(texts)
+        while at < count:
+            # Most tokens are signs, and nothing is done about them where no error is near.
+            is_word = kinds[at] == "word"
+            end = self._step(at) if is_word or (mends_signs and near[at]) else at
             if end <= at:
-                is_end = self._tokens.texts[at] == "end" and self._tokens.text(at - 1) == "@"
-                self._before = ";" if is_end else self._tokens.texts[at]
+                is_end = is_word and texts[at] == "end" and self._tokens.text(at - 1) == "@"
+                self._before = ";" if is_end else texts[at]
                 end = at + 1
             at = end
         return "".join(self._pieces())
@@ -115,11 +119,12 @@ class _Rewriting:
         end = self._gap(at) if self._places.cplusplus and self._near[at] else at
         if end > at or not tokens.is_word(at):
             return end
+        word = tokens.texts[at]
         if tokens.text(at + 1) == "(" and self._is_attribute(at):
             return self._replace(at, tokens.partner[at + 1])
-        if tokens.texts[at] == "namespace" or tokens.texts[at] in TAGS:
+        if word == "namespace" or word in TAGS:
             return self._head(at)
-        if tokens.texts[at] in KEYWORDS:
+        if word in KEYWORDS:
             return self._keyword(at)
         if not self._near[at] and (not self._everywhere or self._places.is_in_code(at)):
             return at

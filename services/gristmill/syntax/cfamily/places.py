@@ -3,7 +3,7 @@
 Every look around is bounded, so that a hostile text costs no more than a long one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gristmill.syntax.cfamily.tokens import Tokens
@@ -24,6 +24,8 @@ class Places:
     text: str
     tokens: Tokens
     cplusplus: bool
+    _in_code: dict[int, bool] = field(default_factory=dict)
+    """What was found out about brackets."""
 
     def is_macro(self, at: int) -> bool:
         """Return whether the token is spelled like a macro."""
@@ -37,6 +39,12 @@ class Places:
     def is_in_code(self, at: int) -> bool:
         """Return whether the innermost braces are those of a function's body, or of a list."""
         opened = self.tokens.enclosing[at]
+        known = self._in_code.get(opened)
+        if known is None:
+            known = self._in_code[opened] = self._is_code_in(opened)
+        return known
+
+    def _is_code_in(self, opened: int) -> bool:
         for _ in range(_DEEPEST):
             if opened < 0 or self.tokens.texts[opened] == "{":
                 return self.is_body(opened) or self.is_list(opened)

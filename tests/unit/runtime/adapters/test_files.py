@@ -105,7 +105,7 @@ def test_not_a_file_without_waiting_for_anybody(
     before = num_descriptors()
     raw = read(tmp_path / "x.py")
     assert (raw.fault, raw.content) == (Reason.NOT_A_FILE, None)
-    assert num_descriptors() == before
+    assert num_descriptors() <= before
 
 
 def test_not_a_file_for_a_device() -> None:
@@ -135,7 +135,7 @@ def test_unreadable_when_the_disk_fails_halfway(
     before = num_descriptors()
     raw = read(tmp_path / "x.py")
     assert (raw.fault, raw.detail) == (Reason.UNREADABLE, "input/output error")
-    assert num_descriptors() == before
+    assert num_descriptors() <= before
 
 
 def test_unreadable_when_it_vanishes_between_listing_and_reading(tmp_path: Path) -> None:

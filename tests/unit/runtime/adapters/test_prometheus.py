@@ -26,6 +26,7 @@ SAMPLE = {
     "result": "committed",
     "topic": "gristmill.syntax.v1",
     "table": "files",
+    "grammar": "cpp",
 }
 
 

@@ -110,6 +110,9 @@ class ToyStage:
     def process(self, batch: Sequence[Any]) -> Sequence[Outcome]:
         return [self._one(document) for document in batch]
 
+    def parser_of(self, document: Document) -> str:
+        return "tree-sitter:toy"
+
     def _one(self, document: Document) -> Outcome:
         assert isinstance(document.body, FileText)
         act = document.body.content
@@ -120,6 +123,8 @@ class ToyStage:
             raise Poison(Reason.UNDECODABLE, "half a character")
         if act.startswith("explode"):
             raise ZeroDivisionError(act)
+        if act.startswith("swell"):
+            raise MemoryError
         if act.startswith("split"):
             return Split(tuple(renamed(document, f"{act}/{part}") for part in range(2)))
         if act.startswith("nan"):

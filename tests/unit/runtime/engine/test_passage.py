@@ -22,6 +22,7 @@ from gristmill.runtime.model import (
     Split,
     Transient,
 )
+from gristmill.runtime.model.decision import grammar_at_fault
 
 DOCUMENT = Document(
     id="d0",
@@ -163,6 +164,19 @@ def test_parser_limit_for_the_condemned_stage_which_does_not_run() -> None:
     ]
     assert passage.documents == []
     assert (first.seen, fatal.seen, behind.seen) == (["d0"], [], [])
+
+
+def test_parser_limit_names_the_parser_where_the_stage_knows_it() -> None:
+    class Parsing(Toy):
+        def parser_of(self, record: Document) -> str:
+            return f"tree-sitter:{record.origin.path}"
+
+    for condemned in (Condemned(0), Condemned(0, "it crashed")):
+        passage = pass_through([("parsing", Parsing())], DOCUMENT, condemned=condemned)
+        assert passage.decisions[0].evidence.checker == f"tree-sitter:{DOCUMENT.origin.path}"
+        assert grammar_at_fault(passage.decisions[0]) == DOCUMENT.origin.path
+    kept = pass_through([("parsing", Parsing())], DOCUMENT)
+    assert grammar_at_fault(kept.decisions[0]) == ""
 
 
 def test_parser_limit_and_set_aside_for_the_stage_that_crashed_its_process() -> None:

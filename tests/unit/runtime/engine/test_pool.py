@@ -12,6 +12,7 @@ import pytest
 
 from gristmill.runtime.engine.passage import Passage
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers, describe_status
+from gristmill.runtime.engine.worker import Limits
 from gristmill.runtime.model import (
     Fatal,
     Origin,
@@ -82,7 +83,7 @@ connection = Connection(int(sys.argv[1]))
 marks = mmap.mmap(int(sys.argv[2]), mmap.PAGESIZE)
 assert connection.recv() == "setup"
 toolbox = Toolbox(Entries(read), [[("first", Toy()), ("second", Toy())], [("third", Toy())]])
-serve(connection, marks, Limits(cpu_seconds=0.3, memory_bytes=256 << 20), lambda: toolbox)
+serve(connection, marks, Limits(cpu_seconds=4.8, memory_bytes=256 << 20), lambda: toolbox)
 """
 
 MakePool = Callable[[int], WorkerPool[Passage]]
@@ -273,3 +274,24 @@ def test_how_a_process_ended_is_told_in_words() -> None:
 
 def test_there_is_a_worker_for_every_processor() -> None:
     assert default_num_workers() == len(os.sched_getaffinity(0))
+
+
+def test_what_was_answered_before_a_death_is_not_done_again(make_pool: MakePool) -> None:
+    acts = ["pid"] * 33 + ["loop in c", "pid"]
+    passages = make_pool(1).submit(0, entries(*acts)).result(60)
+    pids = [passage.documents[0].body.content for passage in passages if passage.documents]  # type: ignore[union-attr]
+    assert len(pids) == 34
+    assert len(set(pids[:32])) == 1
+    assert len(set(pids[32:])) == 1
+    assert pids[0] != pids[-1]
+
+
+def test_no_items_have_no_answers(make_pool: MakePool) -> None:
+    assert make_pool(1).submit(0, []).result(10) == []
+
+
+def test_a_document_has_time_by_its_size() -> None:
+    limits = Limits(cpu_seconds=4.0)
+    assert limits.seconds_for(0) == limits.seconds_for(1000) == 0.25
+    assert limits.seconds_for(512 << 10) == 2.0
+    assert limits.seconds_for(1 << 20) == limits.seconds_for(1 << 30) == 4.0

@@ -286,6 +286,17 @@ def test_unreadable_is_set_aside_and_the_rest_passes(mill: Mill) -> None:
     assert {one.position.source for one in aside} == {"cluster/topic/0"}
 
 
+def test_what_a_parser_has_no_memory_for_is_counted_by_grammar(mill: Mill) -> None:
+    mill.feed("a", "swell", "swell more", "drop b")
+    mill.finish(mill.worker())
+    counts = mill.metrics.counts
+    assert counts["gristmill_quarantined_total", "toy"] == 2
+    assert counts["gristmill_documents_total", "syntax", "drop", "parser_limit"] == 2
+    assert [one.evidence.checker for one in mill.decisions()] == [
+        *("", "tree-sitter:toy", "tree-sitter:toy", "")
+    ]
+
+
 @pytest.mark.parametrize("text", ["explode", "nan"])
 def test_unhandled_is_set_aside_and_the_rest_passes(mill: Mill, text: str) -> None:
     mill.feed("a", text, "b")

@@ -25,29 +25,29 @@ _sym_db = _symbol_database.Default()
 from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2 as gristmill_dot_v1_dot_document__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agristmill/v1/outcome.proto\x12\x0cgristmill.v1\x1a\x1bgristmill/v1/document.proto\"\xd8\x01\n\x08\x45vidence\x12\x17\n\nmatched_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nsimilarity\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x65rror_share\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05score\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tthreshold\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\tB\r\n\x0b_matched_idB\r\n\x0b_similarityB\x0e\n\x0c_error_shareB\x08\n\x06_scoreB\x0c\n\n_threshold\"\xfb\x02\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x02 \x01(\t\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.gristmill.v1.Kind\x12$\n\x06origin\x18\x04 \x01(\x0b\x32\x14.gristmill.v1.Origin\x12(\n\x08position\x18\x05 \x01(\x0b\x32\x16.gristmill.v1.Position\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\r\n\x05stage\x18\x07 \x01(\t\x12*\n\x07outcome\x18\x08 \x01(\x0e\x32\x19.gristmill.v1.OutcomeKind\x12\x0f\n\x07version\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12)\n\x06reason\x18\x0b \x01(\x0e\x32\x14.gristmill.v1.ReasonH\x00\x88\x01\x01\x12(\n\x08\x65vidence\x18\x0c \x01(\x0b\x32\x16.gristmill.v1.EvidenceB\t\n\x07_reason\"Z\n\x04Keep\x12(\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x16.gristmill.v1.Document\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"V\n\x04\x44rop\x12$\n\x06reason\x18\x01 \x01(\x0e\x32\x14.gristmill.v1.Reason\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"\\\n\x05Split\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.gristmill.v1.Document\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"X\n\x06Reject\x12$\n\x06reason\x18\x01 \x01(\x0e\x32\x14.gristmill.v1.Reason\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"\xaa\x01\n\x07Outcome\x12\"\n\x04keep\x18\x01 \x01(\x0b\x32\x12.gristmill.v1.KeepH\x00\x12\"\n\x04\x64rop\x18\x02 \x01(\x0b\x32\x12.gristmill.v1.DropH\x00\x12$\n\x05split\x18\x03 \x01(\x0b\x32\x13.gristmill.v1.SplitH\x00\x12&\n\x06reject\x18\x04 \x01(\x0b\x32\x14.gristmill.v1.RejectH\x00\x42\t\n\x07outcome*\xf3\x04\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_TOO_LARGE\x10\x01\x12\x11\n\rREASON_BINARY\x10\x02\x12\x16\n\x12REASON_UNDECODABLE\x10\x03\x12\x10\n\x0cREASON_EMPTY\x10\x04\x12\x18\n\x14REASON_TOO_FEW_WORDS\x10\x05\x12\x13\n\x0fREASON_MINIFIED\x10\x06\x12\x14\n\x10REASON_GENERATED\x10\x07\x12\x13\n\x0fREASON_VENDORED\x10\x08\x12\x14\n\x10REASON_DATA_FILE\x10\t\x12\x14\n\x10REASON_LOCK_FILE\x10\n\x12\x15\n\x11REASON_NOT_A_FILE\x10\x0b\x12\x15\n\x11REASON_UNREADABLE\x10\x0c\x12\x18\n\x14REASON_UNSAFE_MEMBER\x10\r\x12\x18\n\x14REASON_ARCHIVE_LIMIT\x10\x0e\x12\x18\n\x14REASON_SYNTAX_ERRORS\x10\x0f\x12\x17\n\x13REASON_PARSER_LIMIT\x10\x10\x12\x1b\n\x17REASON_UNKNOWN_LANGUAGE\x10\x11\x12\x1a\n\x16REASON_EXACT_DUPLICATE\x10\x12\x12\x19\n\x15REASON_NEAR_DUPLICATE\x10\x13\x12\x16\n\x12REASON_RESUBMITTED\x10\x14\x12\x1c\n\x18REASON_BENCHMARK_OVERLAP\x10\x15\x12\x17\n\x13REASON_NOT_RELEVANT\x10\x16\x12\x12\n\x0eREASON_BLOCKED\x10\x17\x12\x16\n\x12REASON_CUSTOM_RULE\x10\x18\x12\x14\n\x10REASON_UNHANDLED\x10\x19*\xa1\x01\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_KIND_KEEP\x10\x01\x12\x15\n\x11OUTCOME_KIND_DROP\x10\x02\x12\x16\n\x12OUTCOME_KIND_SPLIT\x10\x03\x12\x17\n\x13OUTCOME_KIND_REJECT\x10\x04\x12\x15\n\x11OUTCOME_KIND_DEAD\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agristmill/v1/outcome.proto\x12\x0cgristmill.v1\x1a\x1bgristmill/v1/document.proto\"\xe9\x01\n\x08\x45vidence\x12\x17\n\nmatched_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nsimilarity\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x65rror_share\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05score\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tthreshold\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x0f\n\x07\x63hecker\x18\x07 \x01(\tB\r\n\x0b_matched_idB\r\n\x0b_similarityB\x0e\n\x0c_error_shareB\x08\n\x06_scoreB\x0c\n\n_threshold\"\xfb\x02\n\x08\x44\x65\x63ision\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontent_sha256\x18\x02 \x01(\t\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.gristmill.v1.Kind\x12$\n\x06origin\x18\x04 \x01(\x0b\x32\x14.gristmill.v1.Origin\x12(\n\x08position\x18\x05 \x01(\x0b\x32\x16.gristmill.v1.Position\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\r\n\x05stage\x18\x07 \x01(\t\x12*\n\x07outcome\x18\x08 \x01(\x0e\x32\x19.gristmill.v1.OutcomeKind\x12\x0f\n\x07version\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12)\n\x06reason\x18\x0b \x01(\x0e\x32\x14.gristmill.v1.ReasonH\x00\x88\x01\x01\x12(\n\x08\x65vidence\x18\x0c \x01(\x0b\x32\x16.gristmill.v1.EvidenceB\t\n\x07_reason\"Z\n\x04Keep\x12(\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x16.gristmill.v1.Document\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"V\n\x04\x44rop\x12$\n\x06reason\x18\x01 \x01(\x0e\x32\x14.gristmill.v1.Reason\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"\\\n\x05Split\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.gristmill.v1.Document\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"X\n\x06Reject\x12$\n\x06reason\x18\x01 \x01(\x0e\x32\x14.gristmill.v1.Reason\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x16.gristmill.v1.Evidence\"\xaa\x01\n\x07Outcome\x12\"\n\x04keep\x18\x01 \x01(\x0b\x32\x12.gristmill.v1.KeepH\x00\x12\"\n\x04\x64rop\x18\x02 \x01(\x0b\x32\x12.gristmill.v1.DropH\x00\x12$\n\x05split\x18\x03 \x01(\x0b\x32\x13.gristmill.v1.SplitH\x00\x12&\n\x06reject\x18\x04 \x01(\x0b\x32\x14.gristmill.v1.RejectH\x00\x42\t\n\x07outcome*\x90\x05\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_TOO_LARGE\x10\x01\x12\x11\n\rREASON_BINARY\x10\x02\x12\x16\n\x12REASON_UNDECODABLE\x10\x03\x12\x10\n\x0cREASON_EMPTY\x10\x04\x12\x18\n\x14REASON_TOO_FEW_WORDS\x10\x05\x12\x13\n\x0fREASON_MINIFIED\x10\x06\x12\x14\n\x10REASON_GENERATED\x10\x07\x12\x13\n\x0fREASON_VENDORED\x10\x08\x12\x14\n\x10REASON_DATA_FILE\x10\t\x12\x14\n\x10REASON_LOCK_FILE\x10\n\x12\x15\n\x11REASON_NOT_A_FILE\x10\x0b\x12\x15\n\x11REASON_UNREADABLE\x10\x0c\x12\x18\n\x14REASON_UNSAFE_MEMBER\x10\r\x12\x18\n\x14REASON_ARCHIVE_LIMIT\x10\x0e\x12\x18\n\x14REASON_SYNTAX_ERRORS\x10\x0f\x12\x17\n\x13REASON_PARSER_LIMIT\x10\x10\x12\x1b\n\x17REASON_UNKNOWN_LANGUAGE\x10\x11\x12\x1a\n\x16REASON_EXACT_DUPLICATE\x10\x12\x12\x19\n\x15REASON_NEAR_DUPLICATE\x10\x13\x12\x16\n\x12REASON_RESUBMITTED\x10\x14\x12\x1c\n\x18REASON_BENCHMARK_OVERLAP\x10\x15\x12\x17\n\x13REASON_NOT_RELEVANT\x10\x16\x12\x12\n\x0eREASON_BLOCKED\x10\x17\x12\x16\n\x12REASON_CUSTOM_RULE\x10\x18\x12\x14\n\x10REASON_UNHANDLED\x10\x19\x12\x1b\n\x17REASON_UNWANTED_DIALECT\x10\x1a*\xa1\x01\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_KIND_KEEP\x10\x01\x12\x15\n\x11OUTCOME_KIND_DROP\x10\x02\x12\x16\n\x12OUTCOME_KIND_SPLIT\x10\x03\x12\x17\n\x13OUTCOME_KIND_REJECT\x10\x04\x12\x15\n\x11OUTCOME_KIND_DEAD\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gristmill.runtime.wire.generated.gristmill.v1.outcome_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASON']._serialized_start=1212
-  _globals['_REASON']._serialized_end=1839
-  _globals['_OUTCOMEKIND']._serialized_start=1842
-  _globals['_OUTCOMEKIND']._serialized_end=2003
+  _globals['_REASON']._serialized_start=1229
+  _globals['_REASON']._serialized_end=1885
+  _globals['_OUTCOMEKIND']._serialized_start=1888
+  _globals['_OUTCOMEKIND']._serialized_end=2049
   _globals['_EVIDENCE']._serialized_start=74
-  _globals['_EVIDENCE']._serialized_end=290
-  _globals['_DECISION']._serialized_start=293
-  _globals['_DECISION']._serialized_end=672
-  _globals['_KEEP']._serialized_start=674
-  _globals['_KEEP']._serialized_end=764
-  _globals['_DROP']._serialized_start=766
-  _globals['_DROP']._serialized_end=852
-  _globals['_SPLIT']._serialized_start=854
-  _globals['_SPLIT']._serialized_end=946
-  _globals['_REJECT']._serialized_start=948
-  _globals['_REJECT']._serialized_end=1036
-  _globals['_OUTCOME']._serialized_start=1039
-  _globals['_OUTCOME']._serialized_end=1209
+  _globals['_EVIDENCE']._serialized_end=307
+  _globals['_DECISION']._serialized_start=310
+  _globals['_DECISION']._serialized_end=689
+  _globals['_KEEP']._serialized_start=691
+  _globals['_KEEP']._serialized_end=781
+  _globals['_DROP']._serialized_start=783
+  _globals['_DROP']._serialized_end=869
+  _globals['_SPLIT']._serialized_start=871
+  _globals['_SPLIT']._serialized_end=963
+  _globals['_REJECT']._serialized_start=965
+  _globals['_REJECT']._serialized_end=1053
+  _globals['_OUTCOME']._serialized_start=1056
+  _globals['_OUTCOME']._serialized_end=1226
 # @@protoc_insertion_point(module_scope)

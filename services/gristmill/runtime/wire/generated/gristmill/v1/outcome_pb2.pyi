@@ -36,6 +36,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_BLOCKED: _ClassVar[Reason]
     REASON_CUSTOM_RULE: _ClassVar[Reason]
     REASON_UNHANDLED: _ClassVar[Reason]
+    REASON_UNWANTED_DIALECT: _ClassVar[Reason]
 
 class OutcomeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -71,6 +72,7 @@ REASON_NOT_RELEVANT: Reason
 REASON_BLOCKED: Reason
 REASON_CUSTOM_RULE: Reason
 REASON_UNHANDLED: Reason
+REASON_UNWANTED_DIALECT: Reason
 OUTCOME_KIND_UNSPECIFIED: OutcomeKind
 OUTCOME_KIND_KEEP: OutcomeKind
 OUTCOME_KIND_DROP: OutcomeKind
@@ -79,20 +81,22 @@ OUTCOME_KIND_REJECT: OutcomeKind
 OUTCOME_KIND_DEAD: OutcomeKind
 
 class Evidence(_message.Message):
-    __slots__ = ("matched_id", "similarity", "error_share", "score", "threshold", "detail")
+    __slots__ = ("matched_id", "similarity", "error_share", "score", "threshold", "detail", "checker")
     MATCHED_ID_FIELD_NUMBER: _ClassVar[int]
     SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     ERROR_SHARE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    CHECKER_FIELD_NUMBER: _ClassVar[int]
     matched_id: str
     similarity: float
     error_share: float
     score: float
     threshold: float
     detail: str
-    def __init__(self, matched_id: _Optional[str] = ..., similarity: _Optional[float] = ..., error_share: _Optional[float] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., detail: _Optional[str] = ...) -> None: ...
+    checker: str
+    def __init__(self, matched_id: _Optional[str] = ..., similarity: _Optional[float] = ..., error_share: _Optional[float] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., detail: _Optional[str] = ..., checker: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("document_id", "content_sha256", "kind", "origin", "position", "size_bytes", "stage", "outcome", "version", "language", "reason", "evidence")
