@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import fcntl
 import json
+import math
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ _TICK_SECONDS = 0.1
 _LOCK_SECONDS = 2.0
 _MEND_SECONDS = (8.0, 25.0)  # after a start of Kafka's that was none of ours to ask for
 _PR_SET_PDEATHSIG = 1
+_SOMEBODY_MUST_LOOK = 65  # a worker's exit code: it would only set more records aside
 
 
 @dataclass(slots=True)
@@ -132,6 +134,13 @@ class Supervisor:
         for part in self.parts:
             if part.process is not None and part.process.poll() is not None:
                 part.exit_code = part.process.returncode
+                if part.exit_code == _SOMEBODY_MUST_LOOK:
+                    say(
+                        f"{part.name} has too much to set aside and is left stopped: "
+                        "`gristmill dead list` shows what, `make down` and `make up` begin again"
+                    )
+                    part.process, part.next_start, changed = None, math.inf, True
+                    continue
                 say(f"{part.name} ended with {part.exit_code}; it is started again")
                 steady = now - part.began >= _STEADY_SECONDS
                 part.pause = _FIRST_PAUSE_SECONDS if steady else part.pause * 2

@@ -185,12 +185,20 @@ def test_what_we_reach_behind_the_library_is_there(settings: KafkaSettings) -> N
     producer = kafka_client.make_producer(settings, "names")
     assert callable(producer._transaction_manager.begin_commit)
     assert callable(producer._transaction_manager.begin_abort)
+    assert callable(producer._transaction_manager.send_offsets_to_transaction)
+    assert producer._closed is False
     assert callable(producer._sender.wakeup)
     assert callable(producer._sender.force_close)
     kafka_client.discard(producer)
     consumer = kafka_client.make_consumer(settings, "names", "names-0")
     coordinator = consumer._coordinator
-    for name in ("ensure_active_group", "need_rejoin", "stable", "_send_heartbeat_request"):
+    for name in (
+        *("ensure_active_group", "need_rejoin", "request_rejoin", "stable"),
+        *("coordinator_unknown", "_send_heartbeat_request"),
+    ):
         assert callable(getattr(coordinator, name))
+    assert callable(coordinator._net.run)
+    assert coordinator._lock.acquire(timeout=1)
+    coordinator._lock.release()
     assert hasattr(coordinator, "_heartbeat_enabled")
     consumer.close(autocommit=False, timeout_ms=0)

@@ -66,6 +66,11 @@ class Worker(Protocol):
     committed_records: int
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in work."""
+        ...
+
+    @property
     def is_waiting(self) -> bool:
         """Whether something outside does not answer."""
         ...
@@ -77,6 +82,11 @@ class Worker(Protocol):
     def stop(self) -> None:
         """End in order."""
         ...
+
+
+def _behind(reader: KafkaReader, worker: Worker) -> int | None:
+    """Return how much is read or waits and is not committed, at least; None while nobody knows."""
+    return None if reader.known_lag is None else reader.known_lag + (not worker.is_idle)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -237,7 +247,7 @@ class Service:
             log=self.log,
             last_beat=self.health.last_beat,
             progress=lambda: worker.committed_records,
-            lag=lambda: None if worker.is_waiting else reader.known_lag,
+            lag=lambda: None if worker.is_waiting else _behind(reader, worker),
             stall_seconds=self.stream.stall_seconds,
             no_progress_seconds=5 * self.stream.stall_seconds,
         )

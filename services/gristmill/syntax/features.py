@@ -21,7 +21,7 @@ from gristmill.runtime.model.features import (
 )
 from gristmill.syntax.node_kinds import query_for
 
-VERSION = 1
+VERSION = 2
 """Grows with every change to what a feature counts."""
 
 _LONG_LINE_BYTES = 120

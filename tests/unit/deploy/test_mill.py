@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import mill
 import mill_supervisor
 import pytest
+
+from gristmill.runtime.model import TooMuchAside
 
 Services = dict[str, Any]
 Wait = Callable[[Iterable[Services]], tuple[int, list[str]]]
@@ -170,3 +173,27 @@ def test_a_log_that_was_removed_is_nobodys_end(tmp_path: Path) -> None:
     (tmp_path / mill_supervisor.OLD_LOG).mkdir()  # what cannot be kept is given up
     mill_supervisor.bound_log(tmp_path, 1)
     assert (tmp_path / mill_supervisor.LOG).read_text() == ""
+
+
+def ended_with(code: int, home: Path) -> mill_supervisor.Supervisor:
+    """Return a supervisor that has found its one part ended."""
+    process = subprocess.Popen(["/bin/sh", "-c", f"exit {code}"])
+    process.wait()
+    part = mill_supervisor.Part("dedup", process=process, began=time.monotonic())
+    supervisor = mill_supervisor.Supervisor(home, {}, "localhost:1", None, parts=[part])
+    supervisor._tend()
+    return supervisor
+
+
+def test_a_part_with_too_much_to_set_aside_is_left_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (part,) = ended_with(TooMuchAside.exit_code, tmp_path).parts
+    assert (part.process, part.next_start, part.restarts) == (None, float("inf"), 0)
+    assert "`gristmill dead list` shows what" in capsys.readouterr().err
+
+
+def test_a_part_that_ended_otherwise_is_due_again(tmp_path: Path) -> None:
+    (part,) = ended_with(1, tmp_path).parts
+    assert (part.process, part.restarts) == (None, 1)
+    assert part.next_start < time.monotonic() + 20

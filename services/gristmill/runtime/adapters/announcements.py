@@ -1,7 +1,8 @@
 """Telling the world of finished snapshots, on the topic `gristmill.shards-finalized.v1`.
 
 What is told follows from the tables alone. At start the topic says which snapshots were told of;
-those that a stopped worker left untold are told then, in order, each once. A table of which the
+those that a stopped worker left untold are told then, in order; what nobody confirmed may be told
+twice, under the same snapshot. A table of which the
 topic holds no record any more is told from its first snapshot on: the same records once more.
 """
 

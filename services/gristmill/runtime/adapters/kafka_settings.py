@@ -1,10 +1,13 @@
 """The settings of Kafka, apart from its client: whoever lists settings needs no Kafka for that."""
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import SecretStr
 
+_ADDRESS = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _NO_SECRET = SecretStr("")
 
 
@@ -51,6 +54,11 @@ class KafkaSettings:
     def __post_init__(self) -> None:
         if not all(part.strip() for part in self.bootstrap.split(",")):
             raise ValueError("bootstrap must be host:port, several separated by commas")
+        if not all(_ADDRESS.fullmatch(part.strip()) for part in self.bootstrap.split(",")):
+            raise ValueError(f"bootstrap must be host:port, and {self.bootstrap!r} is not")
+        seconds = (self.session_seconds, self.transaction_seconds, self.commit_seconds)
+        if not all(map(math.isfinite, seconds)):
+            raise ValueError("seconds must be finite")
         if not self.commit_seconds > 0:
             raise ValueError("commit_seconds must be above 0")
         if self.session_seconds < 1:

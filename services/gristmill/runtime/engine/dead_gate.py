@@ -3,7 +3,7 @@
 from collections import deque
 
 from gristmill.runtime.engine.stream_settings import StreamSettings
-from gristmill.runtime.model import Fatal
+from gristmill.runtime.model import TooMuchAside
 
 
 class DeadGate:
@@ -16,12 +16,12 @@ class DeadGate:
         self._seen: deque[tuple[int, int]] = deque()
 
     def check(self, records: int, dead: int) -> None:
-        """Raise Fatal when these records, with those before, are too many."""
+        """Raise TooMuchAside when these records, with those before, are too many."""
         seen = records + sum(count for count, _ in self._seen)
         total = dead + sum(count for _, count in self._seen)
         most = max(self._settings.dead_allowed, self._settings.max_dead_share * seen)
         if dead and total > most:
-            raise Fatal(
+            raise TooMuchAside(
                 f"{total} of the last {seen} records were to be set aside: that is a fault, not "
                 "bad data; this batch is not committed"
             )

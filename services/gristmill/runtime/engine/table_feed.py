@@ -146,6 +146,8 @@ class TableFeed:
             self._arrived = self._clock.monotonic()
         for delivery in deliveries:
             self._add(delivery, now)
+            if self._batch.weight_bytes >= self._settings.commit_bytes:
+                self._commit()  # small records may refer to bodies that are not
         if self._batch.ends:
             if self._is_due():
                 self._commit()
@@ -231,7 +233,9 @@ class TableFeed:
         )
         self._metrics.count("gristmill_transactions_total", stage=_STAGE, result="committed")
         for reason, count in batch.reasons.items():
-            self._metrics.count("gristmill_dead_letters_total", count, stage=_STAGE, reason=reason)
+            told = {"stage": _STAGE, "reason": reason}
+            self._metrics.count("gristmill_dead_letters_total", count, **told)
+            self._metrics.count("gristmill_documents_total", count, outcome="reject", **told)
         self._metrics.observe("gristmill_table_commit_seconds", seconds, table="files")
         self._metrics.count("gristmill_table_rows_total", added, table="files")
         self._metrics.count(

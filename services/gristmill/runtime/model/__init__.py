@@ -17,7 +17,15 @@ from gristmill.runtime.model.document import (
     Syntax,
     WebPage,
 )
-from gristmill.runtime.model.errors import BadInput, Fatal, GristmillError, Poison, Stale, Transient
+from gristmill.runtime.model.errors import (
+    BadInput,
+    Fatal,
+    GristmillError,
+    Poison,
+    Stale,
+    TooMuchAside,
+    Transient,
+)
 from gristmill.runtime.model.features import Features
 from gristmill.runtime.model.outcome import (
     Drop,
@@ -62,6 +70,7 @@ __all__ = [
     "Split",
     "Stale",
     "Syntax",
+    "TooMuchAside",
     "Transient",
     "WebPage",
     "route_with",

@@ -5,6 +5,7 @@ GristmillError
 ├── Poison      this one record can never pass: set aside (gRPC INVALID_ARGUMENT)
 └── Fatal       stop the process, commit nothing more    (gRPC INTERNAL)
     ├── BadInput  a person's argument, file or directory  (gRPC FAILED_PRECONDITION)
+    ├── TooMuchAside  more is to be set aside than bad data explains
     └── Stale     another writer was there first           (gRPC ABORTED)
 
 Anything else that is raised is a bug, and the engine treats it as one.
@@ -53,6 +54,16 @@ class BadInput(Fatal):
     code = "bad_input"
     grpc_status = "FAILED_PRECONDITION"
     exit_code = 2
+
+
+class TooMuchAside(Fatal):
+    """More of the records were to be set aside than bad data explains: somebody must look first.
+
+    Its exit code (EX_DATAERR) says that a new start would only set more aside.
+    """
+
+    code = "too_much_aside"
+    exit_code = 65
 
 
 class Stale(Fatal):

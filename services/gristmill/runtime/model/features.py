@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-WINDOW_BYTES = 12 << 10
-"""How much of a text is looked at: six files of public code in seven fit whole. It bounds what
+WINDOW_BYTES = 8 << 10
+"""How much of a text is looked at: four files of public code in five fit whole. It bounds what
 the largest cost."""
 MAX_SPANS = 256
 """Spans kept in each list."""

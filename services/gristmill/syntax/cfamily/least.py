@@ -59,11 +59,10 @@ def _kin(grammar: str, text: str) -> list[str]:
 
 
 def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
-    cplusplus = grammar == "cpp"
     least = errors.num_bytes
-    bare = without_directives(text, cplusplus=cplusplus)
     if least <= enough:
         return least
+    bare = without_directives(text, cplusplus=grammar == "cpp")
     tree = parser_for(grammar).parse(bare.encode("latin-1"))
     errors = errors_under(tree.root_node)
     least = min(least, errors.num_bytes)
@@ -71,10 +70,8 @@ def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
         return least
     pieces = pieces_around(tree, errors.spans)
     if sum(end - begin for begin, end in pieces) <= _MOST_IN_PIECES * len(bare):
-        least = min(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
-    if least > enough:  # some macros are known only by how the rest of the text uses them
-        least = min(least, _without_macros(grammar, bare, errors, enough))
-    return least
+        return min(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
+    return min(least, _without_macros(grammar, bare, errors, enough))
 
 
 def _least_in_pieces(

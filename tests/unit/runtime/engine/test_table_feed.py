@@ -604,3 +604,13 @@ def test_an_outage_is_told_as_waiting(place: Place) -> None:
     place.clock.seconds += 10
     place.finish(feed)
     assert not feed.is_waiting
+
+
+def test_a_poll_that_brings_more_than_a_commit_is_written_in_parts(place: Place) -> None:
+    place.feed(6)
+    feed = place.start(commit_bytes=1)
+    for _ in range(3):
+        feed.step()
+    assert len(place.files()) == 6
+    assert place.metrics.counts["gristmill_transactions_total", "shards", "committed"] == 7
+    assert place.metrics.counts["gristmill_documents_total", "shards", "keep", ""] == 6
