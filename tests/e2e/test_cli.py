@@ -47,8 +47,8 @@ def test_run_tells_one_json_object_last(mill: Any, small: Path, tmp_path: Path) 
     assert told["dropped"] == {"exact_duplicate": 1, "lock_file": 1, "syntax_errors": 1}
     assert told["by_language"]["Python"] == {"documents": 3, "kept": 2}
     assert set(told) == {
-        "documents", "bytes", "kept", "accepted", "dropped", "dead", "by_language", "seconds",
-        "tables", "new",
+        "documents", "bytes", "kept", "accepted", "dropped", "dead", "quarantined", "by_language",
+        "seconds", "tables", "new",
     }  # fmt: skip
     assert set(told["tables"]["files"]) == {"rows", "snapshot"}
 

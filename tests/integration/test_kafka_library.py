@@ -103,10 +103,14 @@ def test_the_librarys_own_client_forgets_the_commit_and_ours_gives_up_in_time(
     cluster: KafkaCluster, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_client, "SteadyClient", KafkaNetClient)
-    begin = time.monotonic()
-    with pytest.raises(errors.KafkaError):
-        _commit_over_a_restart(cluster, settings, "forgetful")
-    assert time.monotonic() - begin < 3 * DEADLINE_SECONDS
+    for attempt in range(4):  # now and then the request is sent again after all
+        begin = time.monotonic()
+        try:
+            _commit_over_a_restart(cluster, settings, f"forgetful-{attempt}")
+        except errors.KafkaError:
+            assert time.monotonic() - begin < 3 * DEADLINE_SECONDS
+            return
+    raise AssertionError("the library's own client forgets nothing any more: ours is not needed")
 
 
 def test_a_commit_whose_topic_is_not_known_yet_gives_up_in_time(
