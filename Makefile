@@ -10,7 +10,7 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help languages language-files language-model setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka clean
+.PHONY: help languages language-files language-model setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka bench-syntax clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -101,6 +101,10 @@ language-model: language-files  ## train the classifier of languages and write i
 
 bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
 	@$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
+
+bench-syntax: $(VENV)/.core corpus  ## the syntax check beside a bare parse; what hostile files cost
+	@$(BIN)/python benchmarks/syntax_bench.py $(CORPUS) --every 5 $(ARGS)
+	@$(BIN)/python benchmarks/syntax_hostile.py $(CORPUS) --count 6000 $(ARGS)
 
 bench-dedup: $(VENV)/.core corpus  ## dedup beside rensa and datasketch; the index with a million documents
 	@$(BIN)/python benchmarks/dedup_bench.py $(CORPUS) --out build/bench/dedup $(ARGS)

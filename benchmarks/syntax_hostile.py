@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     told: dict[str, Any] = {"alone": {size: alone(size) for size in _SIZES}}
-    told["runs"] = throughput(options.source, options.count, options.rounds, _SIZES[0])
+    told["runs"] = throughput(options.source, options.count, options.rounds, _SIZES[-1])
     if options.json:
         print_json(told)
     else:
