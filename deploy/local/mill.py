@@ -39,7 +39,7 @@ from mill_supervisor import (
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".local"
-_DATA = ("kafka", "tables", "blobs", STATE, LOG, OLD_LOG)
+_DATA = ("kafka", "tables", "blobs", "verdicts", STATE, LOG, OLD_LOG)
 _READY_SECONDS = 180.0
 _TICK_SECONDS = 0.1
 _SETTLE_SECONDS = 1.0  # a part that finds its place gone ends soon after it was ready

@@ -109,6 +109,7 @@ class Supervisor:
             "GRISTMILL_KAFKA_BOOTSTRAP": self.bootstrap,
             "GRISTMILL_SERVE_DIRECTORY": str(self.home / "tables"),
             "GRISTMILL_BLOBS_URL": str(self.home / "blobs"),
+            "GRISTMILL_SERVE_MEMO": str(self.home / "verdicts"),
         }
 
     def _topics(self, *words: str, check: bool) -> None:

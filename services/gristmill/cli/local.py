@@ -236,7 +236,7 @@ def _run(
             directory, tables, plan.sources, plan.settings.sections["dedup"].threshold
         )
         pool: WorkerPool[Passage] = WorkerPool(
-            COMMAND, _worker_setup(plan), _num_workers(request, plan.run_settings)
+            COMMAND, _worker_setup(plan, directory), _num_workers(request, plan.run_settings)
         )
         try:
             runner = _runner(plan, pool, index, tables, progress)
@@ -284,12 +284,13 @@ def _num_workers(request: RunRequest, settings: RunnerSettings) -> int:
     return request.workers or settings.workers or default_num_workers()
 
 
-def _worker_setup(plan: Plan) -> WorkerSetup:
+def _worker_setup(plan: Plan, directory: RunDirectory) -> WorkerSetup:
     before, _, after = plan.segments()
     sections = plan.settings.sections
     return WorkerSetup(
         segments=(before, after),
         settings={name: sections[name] for name in (*before, *after)},
+        memo=directory.verdicts,
         max_file_bytes=sections["ingestion"].max_file_bytes,
         limits=sections[LIMITS_SECTION],
     )

@@ -33,6 +33,9 @@ class ServeSettings:
     directory: str = ".local/tables"
     """Where the tables and the dedup index lie; `why` and `tables` read it."""
 
+    memo: str = ""
+    """Where workers of a machine remember what they found in texts; empty: each for itself."""
+
     paper_route: bool = False
     """Whether documents go the paper's way, dedup before the gates. The same for all stages."""
 

@@ -314,6 +314,7 @@ class Service:
             next_topics={Kind.FILE: after},
             blobs=blobs,
             limits=self.settings.sections[LIMITS_SECTION],
+            memo=self.serve.memo,
         )
 
     def _pooled(self, plugin: StagePlugin, setup: StreamSetup) -> tuple[Processor, str]:

@@ -1,5 +1,6 @@
 """Checking files one by one, each in a process that may be ended, and showing what was found."""
 
+import re
 import resource
 import signal
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.markup import escape
 
 from gristmill.cli.console import OUT, bar, safe
 from gristmill.ingestion.decode import decode
+from gristmill.ingestion.settings import IngestionSettings
 from gristmill.runtime.engine.worker import Limits
 from gristmill.runtime.model import BadInput, Reason
 from gristmill.runtime.model.document import UNCHECKED
@@ -24,6 +27,7 @@ from gristmill.syntax.verdict import Verdict, examine
 
 _LINE_CHARS: Final = 100
 _BAR_CELLS: Final = 20
+_READ_AROUND: Final = ("tree-sitter:c", "tree-sitter:cpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ def check_files(paths: Sequence[str], language: str | None) -> Iterator[Checked]
     try:
         for path in paths:
             content = _read(path)
+            if len(content) > IngestionSettings().max_file_bytes:
+                yield Checked(path, reason=Reason.TOO_LARGE)
+                continue
             try:
                 found = pool.submit(_check, path, content, named).result()
             except BrokenProcessPool:
@@ -135,8 +142,14 @@ def _found(path: str, content: bytes, named: Language | None) -> Checked:
         verdict=verdict,
         features=features,
         fault=fault,
-        line=text.split("\n")[fault.line - 1] if fault else "",
+        line=_line(text, fault.line) if fault else "",
     )
+
+
+def _line(text: str, number: int) -> str:
+    """Return a line; parsers take a bare return for the end of one, too."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    return lines[number - 1] if number <= len(lines) else ""
 
 
 def show(found: Checked) -> None:
@@ -151,6 +164,8 @@ def show(found: Checked) -> None:
     _show_verdict(found.verdict)
     if found.fault is not None:
         _show_fault(found.fault, found.line)
+        if found.verdict.checker in _READ_AROUND:
+            OUT.print("    [dim](as the text stands; a macro may excuse it)[/dim]")
     if found.features is not None:
         _show_features(found.features)
 
@@ -174,7 +189,7 @@ def _show_fault(fault: Fault, line: str) -> None:
     before = safe(line[begin : fault.column - 1].replace("\t", " "), 4 * _LINE_CHARS)
     OUT.print(f"  {fault.line}:{fault.column}  {escape(safe(fault.message))}")
     OUT.print(f"    {escape(shown)}")
-    OUT.print(f"    {' ' * len(before)}[red]^[/red]")
+    OUT.print(f"    {' ' * cell_len(before)}[red]^[/red]")
 
 
 def _show_features(features: Features) -> None:

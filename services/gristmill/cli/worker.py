@@ -15,6 +15,7 @@ from gristmill.runtime.engine.envelope import Envelope
 from gristmill.runtime.engine.passage import NamedStage
 from gristmill.runtime.engine.worker import Deliveries, Entries, Limits, Toolbox, serve
 from gristmill.runtime.model import Kind
+from gristmill.runtime.ports import Remembers
 
 COMMAND = (sys.executable, "-P", "-m", "gristmill.cli.worker")
 """-P: a file in the working directory must not pass for one of our modules."""
@@ -30,10 +31,12 @@ class WorkerSetup:
     settings: Mapping[str, Any]  # Any: each stage's own settings class
     max_file_bytes: int
     limits: Limits
+    memo: str = ""
+    """Directory of what was found out before; empty for none."""
 
     def build(self) -> Toolbox:
         """Return what the worker works with."""
-        segments = [_stages(names, self.settings) for names in self.segments]
+        segments = [_stages(names, self.settings, self.memo) for names in self.segments]
         return Toolbox(Entries(reader(self.max_file_bytes)), segments)
 
 
@@ -47,11 +50,12 @@ class StreamSetup:
     next_topics: Mapping[Kind, str]
     blobs: BlobSettings
     limits: Limits
+    memo: str = ""
 
     def build(self) -> Toolbox:
         """Return what the worker works with."""
         os.nice(_NICE)
-        stages = _stages([self.stage], {self.stage: self.settings})
+        stages = _stages([self.stage], {self.stage: self.settings}, self.memo)
         return Toolbox(Deliveries(self.envelope(), stages[0][1].version), [stages])
 
     def envelope(self) -> Envelope:
@@ -65,13 +69,18 @@ class StreamSetup:
         )
 
 
-def _stages(names: Sequence[str], settings: Mapping[str, Any]) -> list[NamedStage]:
+def _stages(names: Sequence[str], settings: Mapping[str, Any], memo: str) -> list[NamedStage]:
     plugins = load_plugins(names)  # dedup's compiler has no business here
     stages = []
     for name in names:
         build = plugins[name].build
         assert build is not None, "stateful stages never run in a worker"
-        stages.append((name, build(settings[name])))
+        stage = build(settings[name])
+        if memo and isinstance(stage, Remembers):
+            from gristmill.runtime.adapters.lmdb_memo import LmdbMemo
+
+            stage.remember_in(LmdbMemo(memo))
+        stages.append((name, stage))
     return stages
 
 

@@ -12,6 +12,7 @@ import symtable
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import tomli
@@ -22,7 +23,7 @@ from gristmill.syntax.python_versions import (
     without_newer_syntax,
 )
 
-VERSION = 1
+VERSION = 2
 """Grows with every change to an opinion."""
 
 PYTHON_2 = "Python 2"
@@ -70,7 +71,7 @@ def opinion_on(language_name: str, text: str) -> Opinion | None:
         return None
     try:
         return checker(text.removeprefix("\ufeff"))
-    except (RecursionError, MemoryError, UnicodeEncodeError):
+    except (RecursionError, UnicodeEncodeError):
         return None
 
 
@@ -91,15 +92,19 @@ def _opinion(checker: str, fault: _Fault | None, dialect: str = "") -> Opinion:
 def _on_python(text: str) -> Opinion | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fault = _python_fault(text)
+        try:
+            fault = _python_fault(text)
+        except MemoryError:  # so it calls nesting that is too deep for it, too
+            return None
         if fault is None:
             return _opinion(PYTHON_CHECKER, None)
         if "integer string conversion" in fault.message:  # a limit of the interpreter's
             return None
         if _is_python_2(text):
             return _opinion(PYTHON_CHECKER, fault, PYTHON_2)
-        if _python_fault(without_newer_syntax(text)) is None:
-            return Opinion(is_ok=True, checker=f"{PYTHON_CHECKER}+newer")
+        with suppress(RecursionError):
+            if _python_fault(without_newer_syntax(text)) is None:
+                return Opinion(is_ok=True, checker=f"{PYTHON_CHECKER}+newer")
     return _opinion(PYTHON_CHECKER, fault)
 
 
@@ -128,6 +133,8 @@ def _is_python_2(text: str) -> bool:
         return not is_only_python_3(ast.parse(as_python_3(text)))
     except (SyntaxError, ValueError):
         return False
+    except RecursionError:  # the parser has taken it, only the tree of objects is too deep
+        return True
 
 
 def _on_json(text: str) -> Opinion:
@@ -180,15 +187,23 @@ def _is_json_with_comments(text: str) -> bool:
     """
     found = 0
 
-    def blank(match: re.Match[str]) -> str:
+    def without_comment(match: re.Match[str]) -> str:
         nonlocal found
-        if match[0].startswith('"'):
+        is_open = match[0].startswith("/*") and (len(match[0]) < 4 or not match[0].endswith("*/"))
+        if match[0].startswith('"') or is_open:
             return match[0]
         found += 1
         return " "
 
-    bare = _COMMENT.sub(blank, text)
-    return found > 0 and _json_fault(_LAST_COMMA.sub(blank, bare)) is None
+    def without_last_comma(match: re.Match[str]) -> str:
+        at = match.start() - 1
+        while at >= 0 and bare[at].isspace():
+            at -= 1
+        is_behind_value = match[0] == "," and at >= 0 and bare[at] not in "[{,:"
+        return " " if is_behind_value else match[0]
+
+    bare = _COMMENT.sub(without_comment, text)
+    return found > 0 and _json_fault(_LAST_COMMA.sub(without_last_comma, bare)) is None
 
 
 def _on_toml(text: str) -> Opinion | None:

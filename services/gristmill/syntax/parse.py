@@ -61,9 +61,12 @@ def errors_under(root: Node) -> Errors:
         node = pending.pop()
         if node.is_error or node.is_missing:
             spans.append((node.start_byte, node.end_byte))
-        else:
-            for child in node.children:
-                if child.has_error or child.is_missing:
-                    push(child)
+            continue
+        found = len(pending)
+        for child in node.children:
+            if child.has_error or child.is_missing:
+                push(child)
+        if len(pending) == found:  # a token that trees do not show is missing at its end
+            spans.append((node.end_byte, node.end_byte))
     weight = sum(max(end - start, 0) or _WEIGHT_OF_NOTHING for start, end in spans)
     return Errors(weight, tuple(sorted(spans)))

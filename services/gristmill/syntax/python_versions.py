@@ -30,6 +30,7 @@ _TOKEN = re.compile(
 _OCTAL = re.compile(r"0[0-7]+")
 # Words of Python 3 that were names in Python 2.
 _ONCE_NAMES = frozenset(("async", "await", "nonlocal", "True", "False"))
+_LONGEST = 1_000  # tokens of what an `except` catches, and of a tuple among parameters
 _OPEN = frozenset("([{")
 _CLOSE = frozenset(")]}")
 # What follows `print` or `exec` as a statement and could not follow a name in an expression.
@@ -148,9 +149,9 @@ class _Rewriting:
     def _join_caught(self, at: int) -> None:
         """Replace the comma before the name that an exception gets."""
         depth, commas, end = 0, [], at
-        while end < len(self._words):
+        while end < min(len(self._words), at + _LONGEST):
             word = self._words[end]
-            if not depth and word in {":", ";", "\n"}:
+            if depth < 0 or (not depth and word in {":", ";", "\n"}):
                 break
             if not depth and word == ",":
                 commas.append(end)
@@ -168,12 +169,12 @@ class _Rewriting:
         ):
             return at + 1
         depth = 0
-        for end in range(at, len(self._words)):
+        for end in range(at, min(len(self._words), at + _LONGEST)):
             word = self._words[end]
             depth += (word in _OPEN) - (word in _CLOSE)
             if not depth:
                 return end + 1
-        return len(self._words)
+        return at + 1
 
     def _sign(self, word: str) -> str:
         if word == "`":

@@ -1,9 +1,7 @@
 """The syntax gate: a file's language, the verdict on its text, and what one parse tells of it."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
 
 from gristmill.runtime.model import (
     Document,
@@ -15,18 +13,17 @@ from gristmill.runtime.model import (
     Reason,
     Syntax,
 )
-from gristmill.runtime.model.features import Features
 from gristmill.runtime.model.fingerprint import fingerprint
-from gristmill.runtime.model.languages import Language, language_of_path
-from gristmill.runtime.ports import StagePlugin
+from gristmill.runtime.model.languages import Language
+from gristmill.runtime.ports import Memo, StagePlugin
 from gristmill.syntax.grammars import grammar_of
 from gristmill.syntax.inference import infer, infer_language
+from gristmill.syntax.memo import Examined, Remembered
 from gristmill.syntax.opinions import PYTHON_2, PYTHON_CHECKER
 from gristmill.syntax.settings import SyntaxSettings
-from gristmill.syntax.verdict import VERSION, Verdict, examine
+from gristmill.syntax.verdict import VERSION, examine
 
-_REMEMBERED: Final = 4096
-_Examined: TypeAlias = tuple[Verdict, Features | None]
+_GRAMMAR = "tree-sitter:"
 
 
 class SyntaxStage:
@@ -34,19 +31,24 @@ class SyntaxStage:
 
     def __init__(self, settings: SyntaxSettings) -> None:
         self._settings = settings
-        self._known: OrderedDict[tuple[str, str], _Examined] = OrderedDict()
         # The interpreter counts: its parser rules on Python.
         self.version = f"syntax-{VERSION}.{infer.VERSION}.{fingerprint(settings)}.{PYTHON_CHECKER}"
+        self._known = Remembered(f"{VERSION} {settings.error_budget} {PYTHON_CHECKER}")
 
     def process(self, batch: Sequence[Document]) -> Sequence[Outcome]:
         """Decide each FILE document."""
         return [self._decide(document) for document in batch]
 
+    def remember_in(self, memo: Memo) -> None:
+        """Look there, too, for what was found in a text before."""
+        self._known.memo = memo
+
     def parser_of(self, record: Document) -> str:
-        """Name the grammar that a record goes to, as far as its path tells."""
-        language = language_of_path(record.origin.path)
+        """Name the grammar that a record goes to; what its language is read by is bounded."""
+        text = record.body.content if isinstance(record.body, FileText) else ""
+        language = infer_language(record.origin.path, text).language
         grammar = None if language is None else grammar_of(language)
-        return "" if grammar is None else f"tree-sitter:{grammar}"
+        return "" if grammar is None else f"{_GRAMMAR}{grammar}"
 
     def _decide(self, document: Document) -> Outcome:
         body = document.body
@@ -66,8 +68,9 @@ class SyntaxStage:
         if syntax.checked_by is None:
             evidence = Evidence()
         else:
+            is_measured = verdict.is_ok or verdict.checker.startswith(_GRAMMAR)
             evidence = Evidence(
-                error_share=verdict.error_share,
+                error_share=verdict.error_share if is_measured else None,
                 threshold=verdict.budget,
                 checker=verdict.checker,
                 detail=verdict.dialect or verdict.detail,
@@ -79,16 +82,13 @@ class SyntaxStage:
         annotations = replace(document.annotations, language=language.name, syntax=syntax)
         return Keep(replace(document, annotations=annotations), evidence)
 
-    def _examine(self, content_sha256: str, language: Language, text: str) -> _Examined:
+    def _examine(self, content_sha256: str, language: Language, text: str) -> Examined:
         """Return what is found in a text; that of an exact copy is what was found before."""
-        key = (content_sha256, language.name)
-        if (known := self._known.get(key)) is not None:
-            self._known.move_to_end(key)
+        known = self._known.get(content_sha256, language.name)
+        if known is not None:
             return known
         found = examine(language, text, least_budget=self._settings.error_budget)
-        self._known[key] = found
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._known.put(content_sha256, language.name, found)
         return found
 
 

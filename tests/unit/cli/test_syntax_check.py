@@ -89,3 +89,29 @@ def test_what_cannot_be_looked_at_is_bad_input(tmp_path: Path, arguments: list[s
     write(tmp_path / "a.py", GOOD)
     result = check(*[tmp_path / arguments[0], *arguments[1:]])
     assert "nope" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("a.py", "x = 1\ry = (\rz = 2\r", "y = ("), ("a.xml", "<a>\r<b>\r</a>", "</a>")],
+)
+def test_a_bare_return_ends_a_line_too(tmp_path: Path, name: str, text: str, line: str) -> None:
+    files = [write(tmp_path / name, text), write(tmp_path / "area.py", GOOD)]
+    assert [one["ok"] for one in told(*files)] == [False, True]
+    assert f"    {line}\n" in check(files[0]).stdout
+
+
+def test_the_caret_stands_right_behind_wide_characters(tmp_path: Path) -> None:
+    lines = check(write(tmp_path / "a.py", 'x = "中文中" + ) 1\n')).stdout.splitlines()
+    shown = next(number for number, line in enumerate(lines) if "中文中" in line)
+    assert lines[shown + 1].index("^") == lines[shown].index(")") + 3
+
+
+def test_a_file_that_a_run_would_not_read_is_told_so(tmp_path: Path) -> None:
+    (found,) = told(write(tmp_path / "a.py", "x = 1\n" * 200_000))
+    assert (found["ok"], found["reason"]) == (False, "too_large")
+
+
+def test_a_fault_in_c_is_told_as_the_text_stands(tmp_path: Path) -> None:
+    shown = check(write(tmp_path / "a.c", "API int f(void) NOTHROW;\nint g() { return +; }\n"))
+    assert "a macro may excuse it" in shown.stdout

@@ -250,7 +250,11 @@ def test_warnings_stay_inside() -> None:
         ('{"a": 1} // end', JSON_WITH_COMMENTS),
         ('{"a": [1,]}', "error"),
         ('{"a": "// no"}', "ok"),
-        ('{"a": 1} /* open', JSON_WITH_COMMENTS),
+        ('{"a": 1} /* open', "error"),
+        ('{"a": 1} /*/', "error"),
+        ("[,] // comma", "error"),
+        ('{"a": , "b": 1} // comma', "error"),
+        ("[[1 , ] , // one\n]", JSON_WITH_COMMENTS),
         ("// nothing\n", "error"),
         ('{"a": 1,,} // two', "error"),
         ("{'a': 1} // quotes", "error"),
@@ -321,3 +325,24 @@ def test_any_text_gets_an_opinion_or_none(language: str, text: str) -> None:
         assert found.line >= 0
         assert found.column >= 0
         assert found == opinion_on(language, text)
+
+
+@pytest.mark.parametrize("chain", [" + ".join(['"a"'] * 3000), "[" * 60 + "]" * 60])
+def test_python_2_with_a_long_chain_is_python_2(chain: str) -> None:
+    assert verdict("Python", f"print 'x'\ny = {chain}\n") == PYTHON_2
+
+
+def test_what_the_parser_refused_stays_refused_when_memory_runs_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_out(text: str) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(opinions, "as_python_3", run_out)
+    with pytest.raises(MemoryError):  # the document is too much, which is no verdict
+        opinion_on("Python", "if x:\ny\n")
+    assert verdict("Python", "x = 1\n") == "ok"
+
+
+def test_what_is_caught_is_looked_at_once_whatever_closes_too_often() -> None:
+    assert verdict("Python", "except )\n" * 20_000) == "error"

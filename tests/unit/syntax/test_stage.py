@@ -100,6 +100,7 @@ def test_a_language_s_own_parser_rules_and_says_why() -> None:
     assert isinstance(outcome, Drop)
     assert outcome.evidence.checker == PYTHON_CHECKER
     assert outcome.evidence.detail.startswith("2:1: expected an indented block")
+    assert outcome.evidence.error_share is None
 
 
 def test_a_share_of_exactly_the_budget_is_kept() -> None:
@@ -173,18 +174,35 @@ def test_an_exact_copy_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(parsed) == 3, "the same text in another language is another question"
 
 
-def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "_REMEMBERED", 2)
-    gate = SyntaxStage(SyntaxSettings())
-    gate.process([document("a.go", f"package a{number}\n") for number in range(5)])
-    assert len(gate._known) == 2
+def test_what_another_worker_found_is_not_found_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: dict[bytes, bytes] = {}
+
+    class Shared:
+        def get(self, key: bytes) -> bytes | None:
+            return shared.get(key)
+
+        def put(self, key: bytes, value: bytes) -> None:
+            shared[key] = value
+
+    first, second, strict = (SyntaxStage(SyntaxSettings()) for _ in range(3))
+    for gate in (first, second, other := SyntaxStage(SyntaxSettings(error_budget=0.5))):
+        gate.remember_in(Shared())
+    outcomes = first.process([document("a.go", GOOD_GO), document("b.go", BAD_GO)])
+    assert len(shared) == 2
+    monkeypatch.setattr(stage, "examine", None)  # nobody may ask
+    again = second.process([document("a.go", GOOD_GO), document("b.go", BAD_GO)])
+    assert again == outcomes
+    for gate in (strict, other):  # without the memory, or by other rules
+        with pytest.raises(TypeError):
+            gate.process([document("a.go", GOOD_GO)])
 
 
-def test_the_parser_of_a_record_is_told_by_its_path_alone() -> None:
+def test_the_parser_of_a_record_is_told_without_asking_it() -> None:
     gate = SyntaxStage(SyntaxSettings())
     assert gate.parser_of(document("a.go", BAD)) == "tree-sitter:go"
     assert gate.parser_of(document("a.cob", BAD)) == ""
     assert gate.parser_of(document("README", BAD)) == ""
+    assert gate.parser_of(document("script", "#!/bin/sh\n")) == "tree-sitter:bash"
 
 
 @pytest.mark.parametrize("path", ["notes.txt", "a.unheardof", "README", "", "dir.py/file"])

@@ -29,10 +29,16 @@ def test_a_language_s_own_parser_rules() -> None:
     assert (found.error_share, found.budget, found.dialect) == (0.0, 0.0, "")
 
 
-def test_its_error_share_is_the_grammar_s() -> None:
-    found = judge(named("JSON"), '{"a": 1 "b": ]]]]}')
+def test_what_it_refuses_is_not_parsed_once_more() -> None:
+    found = judge(named("Python"), "(" * 200_000)  # which takes the grammar half a minute
+    assert (found.is_ok, found.error_share) == (False, 0.0)
+    assert "too many nested parentheses" in found.detail
+
+
+def test_a_token_that_trees_do_not_show_may_be_missing() -> None:
+    found = judge(named("Go"), "package dynamic-array\n\nfunc f() {}\n")
     assert not found.is_ok
-    assert 0.0 < found.error_share <= 1.0
+    assert found.error_share > 0.0
 
 
 def test_a_dialect_is_well_formed_and_told() -> None:

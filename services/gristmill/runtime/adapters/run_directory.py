@@ -2,7 +2,8 @@
 
 DIR/gristmill.json   schema version          DIR/listings/   what each source listed
 DIR/catalog.db       Iceberg's catalog       DIR/index/      the dedup index
-DIR/warehouse/       Iceberg's tables        DIR/lock        held by the one run that writes
+DIR/warehouse/       Iceberg's tables        DIR/verdicts/   what the syntax check has found before
+                                             DIR/lock        held by the one run that writes
 """
 
 import fcntl
@@ -100,6 +101,11 @@ class RunDirectory:
     def index(self) -> str:
         """Where the dedup index lies."""
         return os.path.join(self.path, "index")
+
+    @property
+    def verdicts(self) -> str:
+        """Where the syntax check remembers what it has found; it may be deleted."""
+        return os.path.join(self.path, "verdicts")
 
     @property
     def unfinished(self) -> bool:

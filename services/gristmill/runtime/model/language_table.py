@@ -155,7 +155,8 @@ _PAPER_LANGUAGES: Final = (
     _paper("OCaml", "ocaml", ".ml .mll .mly .eliom .ml4", ".ocamlinit", family="ocaml"),
     _paper("PHP", "php", ".php .php3 .php4 .php5 .php7 .php8 .phps .phpt .phtml .ctp .aw",
            ".php .php_cs .php_cs.dist Phakefile", family="php"),
-    _paper("Pascal", "pascal", ".pas .pascal .dpr .dpk .lpr .dfm", aliases="delphi, object pascal"),
+    _paper("Pascal", "pascal", ".pas .pascal .dpr .dpk .lpr .dfm",
+           aliases="delphi, objectpascal, object pascal"),
     _paper("Perl", "perl", ".pl .pm .t .perl .ph .plx .psgi",
            "Rexfile ack cpanfile latexmkrc .latexmkrc", aliases="cperl"),
     _paper("PowerShell", "powershell", ".ps1 .psm1 .psd1", aliases="pwsh, posh"),
@@ -192,7 +193,7 @@ _PAPER_LANGUAGES: Final = (
            "bash_logout profile zshrc zshenv zprofile zlogin zlogout kshrc tmux.conf xinitrc "
            "xsession PKGBUILD APKBUILD gradlew mvnw 9fs man",
            aliases="bash, sh, zsh, ksh, shell-script, alpine abuild", family="shell"),
-    _paper("Smalltalk", None, ".st"),
+    _paper("Smalltalk", None, ".st", aliases="squeak"),
     _paper("Solidity", "solidity", ".sol"),
     _paper("Stan", None, ".stan"),
     _paper("Standard ML", None, ".sml .fun .sig", aliases="sml"),

@@ -23,11 +23,12 @@ from gristmill.runtime.ports.log import (
     Rewound,
     Writer,
 )
+from gristmill.runtime.ports.memo import Memo
 from gristmill.runtime.ports.metrics import METRICS, Metric, Metrics
 from gristmill.runtime.ports.progress import Progress
 from gristmill.runtime.ports.sink import Arrived, Batch, Decided, Sink
 from gristmill.runtime.ports.source import Entry, Listing, ReadEntry, Source
-from gristmill.runtime.ports.stage import Stage, StagePlugin, UsesParsers
+from gristmill.runtime.ports.stage import Remembers, Stage, StagePlugin, UsesParsers
 from gristmill.runtime.ports.tables import Columns, Span, Tables, Takedowns
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Kept",
     "Listing",
     "Log",
+    "Memo",
     "Message",
     "Metric",
     "Metrics",
@@ -58,6 +60,7 @@ __all__ = [
     "Progress",
     "ReadEntry",
     "Reader",
+    "Remembers",
     "Resubmitted",
     "Rewound",
     "Sink",

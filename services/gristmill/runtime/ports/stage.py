@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gristmill.runtime.model import Kind, Outcome
 from gristmill.runtime.ports.index import DedupIndex
+from gristmill.runtime.ports.memo import Memo
 
 
 class Stage(Protocol):
@@ -33,8 +34,17 @@ class UsesParsers(Protocol):
     def parser_of(self, record: Any) -> str:  # noqa: ANN401  # as for `process`
         """Name the parser that a record goes to first; empty where that is not known.
 
-        Asked about a record that just ended a process: it must not look into its content.
+        Asked about a record that just ended a process: it must not be given to a parser again.
         """
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A stage that finds out the same of the same content, and need not do so twice."""
+
+    def remember_in(self, memo: Memo) -> None:
+        """Give the stage a memory beyond its own process."""
         ...
 
 

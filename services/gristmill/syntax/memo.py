@@ -1,0 +1,72 @@
+"""What was found in texts before, by content, language and rules.
+
+The last ones are at hand in this process; a memo may hold those of other processes and runs.
+"""
+
+import hashlib
+import pickle
+from collections import OrderedDict
+from typing import Final, TypeAlias
+
+from gristmill.runtime.model.features import Features
+from gristmill.runtime.ports import Memo
+from gristmill.syntax.verdict import Verdict
+
+Examined: TypeAlias = tuple[Verdict, Features | None]
+
+_REMEMBERED: Final = 4096
+_KEY_BYTES: Final = 16
+
+
+class Remembered:
+    """Finds what was found before; `rules` names everything that a verdict depends on."""
+
+    def __init__(self, rules: str) -> None:
+        self._rules = rules
+        self._last: OrderedDict[bytes, Examined] = OrderedDict()
+        self.memo: Memo | None = None
+
+    def get(self, content_sha256: str, language: str) -> Examined | None:
+        """Return what is known of a text in a language."""
+        key = self._key(content_sha256, language)
+        if (known := self._last.get(key)) is not None:
+            self._last.move_to_end(key)
+            return known
+        value = None if self.memo is None else self.memo.get(key)
+        found = None if value is None else _decode(value)
+        if found is not None:
+            self._keep(key, found)
+        return found
+
+    def put(self, content_sha256: str, language: str, found: Examined) -> None:
+        """Remember what was found."""
+        key = self._key(content_sha256, language)
+        self._keep(key, found)
+        if self.memo is not None:
+            self.memo.put(key, _encode(found))
+
+    def _key(self, content_sha256: str, language: str) -> bytes:
+        told = f"{self._rules}\0{language}\0{content_sha256}"
+        return hashlib.sha256(told.encode()).digest()[:_KEY_BYTES]
+
+    def _keep(self, key: bytes, found: Examined) -> None:
+        self._last[key] = found
+        if len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)
+
+
+def _encode(found: Examined) -> bytes:
+    verdict, features = found
+    fields = tuple(getattr(verdict, name) for name in Verdict.__slots__)
+    return pickle.dumps((fields, None if features is None else tuple(features)))
+
+
+def _decode(value: bytes) -> Examined | None:
+    """Return what a value says, None for one that is damaged."""
+    try:
+        # Ours alone wrote it: whoever writes into the output may change the tables as well.
+        fields, features = pickle.loads(value)  # noqa: S301
+        verdict = Verdict(**dict(zip(Verdict.__slots__, fields, strict=True)))
+        return verdict, None if features is None else Features._make(features)
+    except (pickle.UnpicklingError, TypeError, ValueError, EOFError, LookupError, AttributeError):
+        return None
