@@ -27,9 +27,10 @@ from gristmill.runtime.adapters.listing import Selection
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.model import Decision, Document, FileText, Keep, RawFile
 from gristmill.runtime.model.decision import decision_on
-from gristmill.runtime.model.languages import language_of_path
 from gristmill.runtime.ports import Arrived, Batch, Decided, Entry, ReadEntry, Span
 from gristmill.shards.writer import TableWriter
+from gristmill.syntax.grammars import grammar_of
+from gristmill.syntax.inference import infer_language
 from gristmill.syntax.parse import parser_for
 
 _BATCH = 1000
@@ -139,10 +140,12 @@ def _bare_parse(meter: Meter, documents: Sequence[Document]) -> None:
     """Parse what the syntax gate will parse, and do nothing else."""
     ready = []
     for document in documents:
-        language = language_of_path(document.origin.path)
-        if language is not None and language.grammar is not None:
-            assert isinstance(document.body, FileText), "files alone are listed"
-            ready.append((parser_for(language.grammar), document.body.content.encode(), document))
+        assert isinstance(document.body, FileText), "files alone are listed"
+        text = document.body.content
+        language = infer_language(document.origin.path, text).language
+        grammar = None if language is None else grammar_of(language)
+        if grammar is not None:
+            ready.append((parser_for(grammar), text.encode(), document))
     meter.run("(bare parse)", lambda: [p.parse(t).root_node.has_error for p, t, _ in ready])
     meter.count("(bare parse)", [document for _, _, document in ready])
 
