@@ -23,6 +23,8 @@ class MeasuredSyntax:
     broken: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     unchecked: Counter[str] = field(default_factory=Counter)
+    undecodable: int = 0
+    """Labelled files that are no text in any encoding: ingestion drops them before."""
     pieces: Counter[bool] = field(default_factory=Counter)
     """Pieces of programs that are labelled ok, by whether they pass."""
     wrong: list[dict[str, Any]] = field(default_factory=list)
@@ -67,6 +69,7 @@ class MeasuredSyntax:
         return {
             **{name: figure.as_json() for name, figure in self.figures().items()},
             "unchecked": dict(sorted(self.unchecked.items())),
+            "undecodable": self.undecodable,
             "wrong": self.wrong,
         }
 
@@ -79,6 +82,7 @@ def measure_syntax(data: str) -> MeasuredSyntax:
             continue
         language = find_language(str(record.get("language")))
         text = text_of(content_of(name, record))
+        measured.undecodable += text is None
         if language is not None and text is not None:
             least = SyntaxSettings().error_budget
             measured.count(record, language, judge(language, text, least_budget=least))

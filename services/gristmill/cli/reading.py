@@ -44,7 +44,7 @@ class Summary:
     languages: dict[str, tuple[int, int]]
     stages: dict[str, StageCount]
     quarantined: dict[str, int]
-    """By grammar: documents that it was too much for, where the path told which it was."""
+    """By grammar: documents that it was too much for, where their language is known."""
 
 
 # pyiceberg's expressions are pydantic models whose positional arguments mypy does not see.
