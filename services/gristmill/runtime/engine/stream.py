@@ -167,6 +167,8 @@ class StreamWorker:
         while self._incoming and self._submitted_bytes() < self._settings.inflight_bytes:
             if self._batches and self._batches[-1].is_alone:
                 return  # what came into work beside it might die in its name
+            if self._batches and self._batches[0].future.done():
+                return  # a batch waits for its mark to begin: a backlog may not hold answers up
             if self._attempts.is_careful(self._incoming[0]):
                 if not self._batches:
                     self._submit_alone(self._next())

@@ -779,3 +779,13 @@ def test_a_body_that_lies_elsewhere_weighs_what_it_is() -> None:
     assert weight_of(replace(bare, headers=(("bytes", b"1000"),))) == 1000
     for untrue in (b"nonsense", b"-1", b"9" * 400, b"9" * 5000):
         assert weight_of(replace(bare, headers=(("bytes", untrue),))) == 5
+
+
+def test_a_backlog_does_not_hold_up_what_is_answered(mill: Mill) -> None:
+    mill.feed(*texts(30))
+    worker = mill.worker(batch_records=10)
+    for turn in range(1, 4):
+        worker.step()
+        assert len(mill.processors[0].batches) == turn
+        assert mill.stands() == 10 * turn
+    assert mill.outputs() == texts(30)
