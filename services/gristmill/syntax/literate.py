@@ -13,11 +13,6 @@ def code_of(language_name: str, text: str) -> str:
     return "\n".join(extract(text.split("\n"))) if extract else text
 
 
-def is_literate(language_name: str) -> bool:
-    """Return whether only a part of such a file is code."""
-    return language_name in _LITERATE
-
-
 def _haskell(lines: list[str]) -> Iterator[str]:
     """Keep lines behind `>`, and what stands in a `code` environment of TeX."""
     is_inside = False

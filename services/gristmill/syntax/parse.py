@@ -47,11 +47,6 @@ def errors_in(grammar: str, source: bytes) -> Errors:
     return errors_under(parser_for(grammar).parse(source).root_node)
 
 
-def error_bytes(root: Node) -> int:
-    """Return the bytes under ERROR nodes, plus one for each MISSING node."""
-    return errors_under(root).num_bytes
-
-
 def errors_under(root: Node) -> Errors:
     """Return the topmost ERROR nodes and the MISSING ones, and what they weigh."""
     spans: list[tuple[int, int]] = []

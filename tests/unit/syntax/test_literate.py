@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.runtime.model.languages import find_language
-from gristmill.syntax.literate import code_of, is_literate
+from gristmill.syntax.literate import code_of
 from gristmill.syntax.verdict import judge
 
 BIRD = "Doubling a number.\n\n> double :: Int -> Int\n> double x = x + x\n\nThat is (all.\n"
@@ -29,8 +29,6 @@ def test_fences_without_another_language_are_code() -> None:
 
 def test_other_languages_are_code_as_they_are() -> None:
     assert code_of("Haskell", BIRD) == BIRD
-    assert is_literate("Literate Haskell")
-    assert not is_literate("Haskell")
 
 
 def test_prose_is_no_error_and_broken_code_is() -> None:

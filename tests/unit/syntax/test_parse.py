@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tree_sitter import Node
 
 from gristmill.runtime.model.languages import LANGUAGES
-from gristmill.syntax.parse import error_bytes, error_share, parser_for
+from gristmill.syntax.parse import error_share, errors_under, parser_for
 
 GOOD = {
     "python": "def area(w: int, h: int = 2) -> int:\n    return w * h\n\n\nprint(f'{area(3)}')\n",
@@ -72,7 +72,7 @@ def test_a_missing_token_counts_as_one_byte(grammar: str) -> None:
     root = parser_for(grammar).parse(text.encode()).root_node
     assert [node for node in every_node(root) if node.is_missing], "the sample shows the case"
     assert not [node for node in every_node(root) if node.is_error]
-    assert error_bytes(root) == 1
+    assert errors_under(root).num_bytes == 1
     assert error_share(grammar, text) == 1 / len(text)
 
 
@@ -118,7 +118,7 @@ def test_any_text_has_a_share_between_none_and_all(grammar: str, text: str) -> N
 @given(st.sampled_from(["python", "json"]), _SNIPPETS)
 def test_the_short_cuts_miss_no_error(grammar: str, text: str) -> None:
     root = parser_for(grammar).parse(text.encode()).root_node
-    assert error_bytes(root) == slow_error_bytes(root)
+    assert errors_under(root).num_bytes == slow_error_bytes(root)
 
 
 def test_a_parser_is_loaded_once() -> None:
