@@ -8,7 +8,7 @@ from gristmill.runtime.adapters.blobs import open_blob_store
 from gristmill.runtime.adapters.kafka_admin import topic_sources
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.engine.envelope import CRAWL_TOPIC, MEMBER_BITS
-from gristmill.runtime.model import GristmillError, Poison
+from gristmill.runtime.model import Poison
 from gristmill.runtime.ports import BlobStore, Delivery, Partition
 from gristmill.runtime.wire import decode_crawl_item
 
@@ -18,27 +18,26 @@ def crawled_contents(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield offset and bytes of what one partition delivered, in order; what is gone is left out.
 
-    Kafka is the one that the mill around the directory uses, or GRISTMILL_KAFKA_BOOTSTRAP's. Where
-    it does not answer, or is another one, nothing comes.
+    Kafka is the one that the mill around the directory uses, or GRISTMILL_KAFKA_BOOTSTRAP's. From
+    another one nothing comes. Raises GristmillError where it does not answer.
     """
     wanted = {offset >> MEMBER_BITS: offset for offset in offsets}
     prefix, _, number = source_id.rpartition("/")
-    try:
-        sections = mill_settings(find_mill(os.path.dirname(os.path.abspath(directory)))).sections
-        kafka = sections["kafka"]
-        if not wanted or topic_sources(kafka, [CRAWL_TOPIC])[CRAWL_TOPIC] != prefix:
-            return
-        partition = Partition(CRAWL_TOPIC, int(number))
-        blobs = open_blob_store(sections["blobs"])
-        for delivery in scan_topic(kafka, CRAWL_TOPIC, {partition: min(wanted)}):
-            if delivery.partition == partition and delivery.offset in wanted:
-                content = _content(delivery, blobs)
-                if content is not None:
-                    yield wanted[delivery.offset], content
-            if delivery.partition == partition and delivery.offset >= max(wanted):
-                return
-    except (GristmillError, ValueError):
+    if not wanted or not number.isdecimal():
         return
+    sections = mill_settings(find_mill(os.path.dirname(os.path.abspath(directory)))).sections
+    kafka = sections["kafka"]
+    if topic_sources(kafka, [CRAWL_TOPIC])[CRAWL_TOPIC] != prefix:
+        return
+    partition = Partition(CRAWL_TOPIC, int(number))
+    blobs = open_blob_store(sections["blobs"])
+    for delivery in scan_topic(kafka, CRAWL_TOPIC, {partition: min(wanted)}):
+        if delivery.partition == partition and delivery.offset in wanted:
+            content = _content(delivery, blobs)
+            if content is not None:
+                yield wanted[delivery.offset], content
+        if delivery.partition == partition and delivery.offset >= max(wanted):
+            return
 
 
 def _content(delivery: Delivery, blobs: BlobStore) -> bytes | None:

@@ -36,6 +36,7 @@ def rebuild(
     mill: Annotated[
         str, typer.Option("--mill", metavar="DIR", help="Where `make up` left its state.")
     ] = DIRECTORY,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make the dedup index anew from the tables; the old one is set aside as DIR/index.old.
 
@@ -44,6 +45,7 @@ def rebuild(
 
     Example: gristmill dedup rebuild corpus
     """
+    from gristmill.cli.console import print_json
     from gristmill.cli.reading import open_tables
     from gristmill.runtime.adapters.iceberg_recovery import recover
     from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
@@ -60,18 +62,25 @@ def rebuild(
             if where.unfinished:
                 recover(tables)
             num_documents = _rebuild(where.index, tables, written_only=False)
-    ERR.print(f"the index of {directory} holds {num_documents:,} documents")
+    if as_json:
+        print_json({"directory": directory, "documents": num_documents})
+    else:
+        ERR.print(f"the index of {directory} holds {num_documents:,} documents")
 
 
 def _require_taken(directory: str, tables: "IcebergTables", mill: str) -> None:
     """Raise BadInput unless the tables hold all that is meant for them: it would be kept twice."""
     from gristmill.cli.mill import find_mill, mill_settings
-    from gristmill.cli.taken import require_taken
+    from gristmill.cli.route import route_of_files
+    from gristmill.cli.taken import require_passed, require_taken
+    from gristmill.runtime.adapters.plugins import load_plugins
     from gristmill.runtime.engine.envelope import LEDGER_TOPIC, topic_of
     from gristmill.runtime.model import BadInput, Transient
 
     kafka = mill_settings(find_mill(mill)).sections["kafka"]
+    route = route_of_files(load_plugins(), paper=False)
     try:
+        require_passed(kafka, route[route.index("dedup") + 1 :])
         require_taken(kafka, tables, topic_of("shards"), LEDGER_TOPIC)
     except Transient as error:
         raise BadInput(

@@ -1,14 +1,24 @@
-"""`gristmill feed`: raw items out of local sources onto the crawl topic."""
+"""`gristmill feed`: raw items out of sources onto the crawl topic."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gristmill.cli.console import ERR, human_bytes, print_json
 from gristmill.cli.mill import DIRECTORY
-from gristmill.cli.selecting import Archives, Exclude, Include
+from gristmill.cli.selecting import (
+    Archives,
+    Exclude,
+    GitHead,
+    Include,
+    Map,
+    MetadataFile,
+    columns_of,
+    metadata_of,
+    selection_of,
+)
 
 if TYPE_CHECKING:
     from gristmill.runtime.model import RawFile
@@ -28,6 +38,9 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Stop after N items in all.")
     ] = None,
     archives: Archives = True,
+    git_head: GitHead = False,
+    mapping: Map = None,
+    metadata: MetadataFile = None,
     mill: Annotated[
         str, typer.Option(metavar="DIR", help="Where `make up` left its state.")
     ] = DIRECTORY,
@@ -40,28 +53,52 @@ def command(
     again delivers again, and what was kept already comes up as `resubmitted`.
 
     Example: gristmill feed ~/src 'dists/*.tar.gz'
+
+    Example: gristmill feed mirrors/*.git s3://bucket/dists --metadata repositories.jsonl
     """
-    from gristmill.cli.local import archive_limits, out_of_sight
+    from gristmill.cli.local import archive_limits
     from gristmill.cli.mill import find_mill, mill_settings
-    from gristmill.runtime.adapters.blobs import open_blob_store
-    from gristmill.runtime.adapters.kafka_writer import KafkaWriter
-    from gristmill.runtime.adapters.listing import LocalSource, Selection
+    from gristmill.runtime.adapters.listing import Terms
+    from gristmill.runtime.adapters.sources import open_sources
 
     sections = mill_settings(find_mill(mill)).sections
-    selection = Selection(
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        open_archives=archives,
-        skip=out_of_sight(mill),
+    terms = Terms(
+        selection=selection_of(include, exclude, mill, archives=archives),
+        limits=archive_limits(sections["ingestion"]),
+        rules=(),
+        columns=columns_of(mapping),
+        metadata=metadata_of(metadata),
     )
-    limits = archive_limits(sections["ingestion"])
-    listed = [LocalSource(one, selection=selection, limits=limits, rules=()) for one in sources]
+    listed = open_sources(sources, terms, git_head=git_head, settings=sections["sources"])
     began = time.monotonic()
+    feeding = _feed(listed, sections, limit)
+    seconds = time.monotonic() - began
+    if terms.metadata is not None:
+        ERR.print(terms.metadata.report(), markup=False)
+    if as_json:
+        print_json(
+            {"items": feeding.items, "bytes": feeding.num_bytes, "seconds": round(seconds, 3)}
+        )
+    else:
+        ERR.print(
+            f"fed {feeding.items:,} items, {human_bytes(feeding.num_bytes)}, "
+            f"in {seconds:,.1f} s; `gristmill status` shows where they are"
+        )
+
+
+# Any: each section is a dataclass of its own.
+def _feed(
+    sources: "Sequence[Source]", sections: "Mapping[str, Any]", limit: int | None
+) -> "_Feeding":
+    """Write what the sources hold, in order; return what was counted."""
+    from gristmill.runtime.adapters.blobs import open_blob_store
+    from gristmill.runtime.adapters.kafka_writer import KafkaWriter
+
     writer = KafkaWriter(sections["kafka"])
-    feeding = _Feeding(sum(source.listing.total_bytes for source in listed))
+    feeding = _Feeding(sum(source.listing.total_bytes for source in sources))
     try:
         messages = _messages(
-            listed, sections["ingestion"].max_file_bytes, open_blob_store(sections["blobs"])
+            sources, sections["ingestion"].max_file_bytes, open_blob_store(sections["blobs"])
         )
         for batch in _batches(messages, limit):
             _write(writer, batch)
@@ -73,16 +110,7 @@ def command(
         raise typer.Exit(130) from None
     finally:
         writer.close()
-    seconds = time.monotonic() - began
-    if as_json:
-        print_json(
-            {"items": feeding.items, "bytes": feeding.num_bytes, "seconds": round(seconds, 3)}
-        )
-    else:
-        ERR.print(
-            f"fed {feeding.items:,} items, {human_bytes(feeding.num_bytes)}, "
-            f"in {seconds:,.1f} s; `gristmill status` shows where they are"
-        )
+    return feeding
 
 
 def _write(writer: "Writer", batch: "list[Message]") -> None:
@@ -133,38 +161,10 @@ def _message(raw: "RawFile", blobs: "BlobStore") -> "Message":
     from datetime import UTC, datetime
 
     from gristmill.runtime.adapters.blobs import blob_reference
-    from gristmill.runtime.engine.envelope import (
-        CRAWL_SCHEMA,
-        CRAWL_TOPIC,
-        INLINE_BYTES,
-    )
-    from gristmill.runtime.model import CrawlItem
-    from gristmill.runtime.ports import Message
-    from gristmill.runtime.wire import encode_crawl_item
+    from gristmill.runtime.engine.crawl import crawl_item, crawl_message
 
-    content, blob = raw.content, None
-    if content is not None and len(content) > INLINE_BYTES:
-        blob = blob_reference(content, datetime.now(UTC).date())
-        blobs.put(blob, content)
-        content = None
-    item = CrawlItem(
-        origin=raw.origin,
-        size_bytes=raw.size_bytes,
-        content=content,
-        blob=blob,
-        fault=raw.fault,
-        detail=raw.detail,
-    )
-    return Message(
-        topic=CRAWL_TOPIC,
-        key=(raw.content_sha256 or raw.id).encode(),
-        value=encode_crawl_item(item),
-        headers=(
-            ("schema", CRAWL_SCHEMA.encode()),
-            ("kind", raw.kind.value.encode()),
-            ("bytes", str(len(raw.content or b"")).encode()),
-        ),
-    )
+    now = datetime.now(UTC)
+    return crawl_message(crawl_item(raw), blobs=blobs, new_blob=blob_reference, now=now)
 
 
 def _batches(messages: "Iterator[Message]", limit: int | None) -> "Iterator[list[Message]]":

@@ -3,13 +3,17 @@
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 from gristmill.cli.reading import count_documents, scan
-from gristmill.cli.sections import LIMITS_SECTION, RUN_SECTION, settings_sections
+from gristmill.cli.route import route_of_files
+from gristmill.cli.run_record import RunRecord, recorded
+from gristmill.cli.sections import LIMITS_SECTION, RUN_SECTION, SOURCES_SECTION, settings_sections
 from gristmill.cli.worker import COMMAND, WorkerSetup
 from gristmill.ingestion.settings import IngestionSettings
 from gristmill.runtime.adapters.archives import ArchiveLimits
@@ -22,15 +26,20 @@ from gristmill.runtime.adapters.iceberg import (
     snapshot_property,
 )
 from gristmill.runtime.adapters.iceberg_recovery import recover
-from gristmill.runtime.adapters.listing import LocalSource, Selection
+from gristmill.runtime.adapters.listing import ListedSource, Selection, Terms
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.metadata import Metadata
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.adapters.settings import Settings, load_settings
+from gristmill.runtime.adapters.sources import open_sources
+from gristmill.runtime.adapters.table_columns import Columns
+from gristmill.runtime.engine.garbage import seldom_searched
+from gristmill.runtime.engine.here import Here
 from gristmill.runtime.engine.passage import Passage
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
-from gristmill.runtime.engine.runner import LocalRunner, RunnerSettings, RunReport
-from gristmill.runtime.model import PAPER_ROUTES, ROUTES, BadInput, Fatal, Kind, route_with
+from gristmill.runtime.engine.runner import AFTER, LocalRunner, RunnerSettings, RunReport
+from gristmill.runtime.model import BadInput, Document, Fatal
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.model.routes import Route
 from gristmill.runtime.ports import Progress, StagePlugin
@@ -50,6 +59,9 @@ class RunRequest:
     limit: int | None = None
     paper_route: bool = False
     selection: Selection
+    columns: Columns | None = None
+    metadata: Metadata | None = None
+    git_head: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,8 @@ class Plan:
     route: Route
     plugins: Mapping[str, StagePlugin]
     settings: Settings
-    sources: Sequence[LocalSource]
+    sources: Sequence[ListedSource]
+    listing_seconds: float = 0.0
 
     @property
     def run_settings(self) -> RunnerSettings:
@@ -81,39 +94,28 @@ def plan_run(request: RunRequest) -> Plan:
     plugins = load_plugins()
     settings = load_settings(settings_sections(plugins), request.config)
     route = route_of_files(plugins, paper=request.paper_route)
-    rules = [_rules(name, plugins[name], settings) for name in route]
+    rules = [
+        _rules(name, plugins[name], settings) for name in route if not plugins[name].only_annotates
+    ]
     rules.append(f"limits.{fingerprint(settings.sections[LIMITS_SECTION])}")
     limits = archive_limits(settings.sections["ingestion"])
-    listed = [
-        LocalSource(argument, selection=request.selection, limits=limits, rules=rules)
-        for argument in request.sources
-    ]
-    sources = {source.listing.source: source for source in listed}  # named twice is read once
-    return Plan(route, plugins, settings, list(sources.values()))
-
-
-def route_of_files(plugins: Mapping[str, StagePlugin], *, paper: bool) -> Route:
-    """Return the stages that a file passes, of those that are installed, before the shards."""
-    routes = PAPER_ROUTES if paper else ROUTES
-    route = _with_users_stages(routes[Kind.FILE], plugins.values())
-    return tuple(name for name in route if name in plugins)
-
-
-def _with_users_stages(route: Route, plugins: Iterable[StagePlugin]) -> Route:
-    """Return the route with every stage that says where it goes; one may go behind another."""
-    waiting = [p for p in plugins if Kind.FILE in p.kinds and p.name not in route]
-    while waiting:
-        placed = [plugin for plugin in waiting if plugin.after in route]
-        if not placed:
-            first = waiting[0]
-            raise BadInput(
-                f"the stage {first.name!r} goes after {first.after!r}, which is not on the route "
-                + " -> ".join(route)
-            )
-        for plugin in placed:
-            route = route_with(route, plugin.name, after=plugin.after)
-        waiting = [plugin for plugin in waiting if plugin.name not in route]
-    return route
+    clock = SystemClock()
+    began = clock.monotonic()
+    terms = Terms(
+        selection=request.selection,
+        limits=limits,
+        rules=rules,
+        columns=request.columns,
+        metadata=request.metadata,
+    )
+    sources = open_sources(
+        request.sources,
+        terms,
+        git_head=request.git_head,
+        settings=settings.sections[SOURCES_SECTION],
+    )
+    seconds = clock.monotonic() - began
+    return Plan(route, plugins, settings, sources, seconds)
 
 
 def archive_limits(settings: IngestionSettings) -> ArchiveLimits:
@@ -139,6 +141,8 @@ class RunResult:
 
     report: RunReport
     source_ids: tuple[str, ...]
+    absent_blobs: int
+    """What git repositories list and lack."""
 
 
 def run(request: RunRequest, plan: Plan, progress: Progress) -> RunResult:
@@ -181,9 +185,13 @@ def _run_in(
             directory.save_listing(source.listing.source, source)
             for warning in source.listing.warnings:
                 progress.say(f"warning: {warning}")
-        with directory.unfinished_until_done():
-            report = _run(plan, request, directory, tables, progress)
-    return RunResult(report, tuple(s.listing.source for s in plan.sources))
+        with directory.unfinished_until_done(), recorded(directory, _told(request, plan)) as record:
+            report = _run(plan, request, directory, tables, progress, record)
+        if request.metadata is not None:
+            progress.say(request.metadata.report())
+    listings = [source.listing for source in plan.sources]
+    absent = sum(one.num_absent for one in listings)
+    return RunResult(report, tuple(one.source for one in listings), absent)
 
 
 def _print(plan: Plan) -> str:
@@ -204,7 +212,7 @@ def _say_if_settings_changed(tables: IcebergTables, now: str, progress: Progress
 def open_index(
     directory: RunDirectory,
     tables: IcebergTables,
-    sources: Sequence[LocalSource],
+    sources: Sequence[ListedSource],
     threshold: float,
 ) -> LmdbIndex:
     """Open the dedup index that belongs to the tables of a directory.
@@ -230,32 +238,55 @@ def _run(
     directory: RunDirectory,
     tables: IcebergTables,
     progress: Progress,
+    record: RunRecord,
 ) -> RunReport:
-    with _stopping_on_signals() as attach:
+    with _stopping_on_signals() as attach, seldom_searched():
         index = open_index(
             directory, tables, plan.sources, plan.settings.sections["dedup"].threshold
         )
         pool: WorkerPool[Passage] = WorkerPool(
             COMMAND, _worker_setup(plan, directory), _num_workers(request, plan.run_settings)
         )
+        here = _here(plan)
         try:
-            runner = _runner(plan, pool, index, tables, progress)
+            runner = _runner(plan, pool, here, index, tables, progress)
             attach(runner)
-            return runner.run(plan.sources, _documents_left(plan, request, tables))
+            report = runner.run(plan.sources, _documents_left(plan, request, tables))
         finally:
             pool.close()
             index.close()
             progress.close()
+        record.done(report, pool.spent() | (here.spent() if here is not None else {}))
+        return report
+
+
+def _told(request: RunRequest, plan: Plan) -> RunRecord:
+    """Return the record of a run that begins."""
+    return RunRecord(
+        segments=plan.segments(),
+        sink=SINK,
+        sources=[source.listing for source in plan.sources],
+        settings=[
+            one
+            for one in plan.settings.listed
+            if one.section in {RUN_SECTION, LIMITS_SECTION, *plan.route}
+        ],
+        settings_fingerprint=_print(plan),
+        workers=_num_workers(request, plan.run_settings),
+        limit=request.limit,
+        listing_seconds=plan.listing_seconds,
+    )
 
 
 def _runner(
     plan: Plan,
     pool: WorkerPool[Passage],
+    here: Here | None,
     index: LmdbIndex,
     tables: IcebergTables,
     progress: Progress,
 ) -> LocalRunner:
-    _, stateful, after = plan.segments()
+    _, stateful, _ = plan.segments()
     admission = None
     if stateful:
         build = plan.plugins[stateful[0]].build_stateful
@@ -264,12 +295,36 @@ def _runner(
     return LocalRunner(
         pool=pool,
         admission=admission,
-        has_after=bool(after),
+        after=_after(plan, pool, here),
         sink=TableWriter(tables),
         clock=SystemClock(),
         progress=progress,
         settings=plan.run_settings,
     )
+
+
+def _here(plan: Plan) -> Here | None:
+    """Return the stages behind the admission when all of them only annotate; else none."""
+    _, _, after = plan.segments()
+    plugins = [plan.plugins[name] for name in after]
+    if not plugins or not all(plugin.only_annotates for plugin in plugins):
+        return None
+    stages = [
+        (plugin.name, plugin.build(plan.settings.sections[plugin.name]))
+        for plugin in plugins
+        if plugin.build is not None
+    ]
+    return Here(AFTER, stages)
+
+
+def _after(
+    plan: Plan, pool: WorkerPool[Passage], here: Here | None
+) -> "Callable[[Sequence[Document]], Future[list[Passage]]] | None":
+    """Return what passes documents on behind the admission; None where nothing does."""
+    if here is not None:
+        return here.submit
+    _, _, after = plan.segments()
+    return partial(pool.submit, AFTER) if after else None
 
 
 def _documents_left(plan: Plan, request: RunRequest, tables: IcebergTables) -> int | None:

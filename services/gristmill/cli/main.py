@@ -15,18 +15,24 @@ from gristmill.cli import (
     dead,
     dedup,
     diff,
+    drops,
+    export,
     feed,
     measure,
+    ping,
     plan,
+    quality,
     run,
     serve,
     status,
+    submit,
     syntax,
     tables,
     topics,
     upgrade,
     why,
 )
+from gristmill.cli.report import command as report
 from gristmill.runtime.model import GristmillError
 
 app = typer.Typer(
@@ -43,16 +49,22 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("serve")(serve.command)
 app.command("feed")(feed.command)
+app.command("submit")(submit.command)
 app.command("status")(status.command)
+app.command("ping")(ping.command)
+app.command("export")(export.command)
 app.command("why")(why.command)
 app.command("tables")(tables.command)
+app.command("drops")(drops.command)
 app.command("diff")(diff.command)
+app.command("report")(report.command)
 app.command("upgrade")(upgrade.command)
 app.add_typer(config.app, name="config")
 app.add_typer(measure.app, name="measure")
 app.add_typer(dedup.app, name="dedup")
 app.add_typer(plan.app, name="plan")
 app.add_typer(syntax.app, name="syntax")
+app.add_typer(quality.app, name="quality")
 app.add_typer(dead.app, name="dead")
 app.add_typer(topics.app, name="topics")
 

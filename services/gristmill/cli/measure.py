@@ -108,8 +108,9 @@ def language(
     language is known by its name or an alias. Pieces of programs (`fragment`) are left out.
 
     named_accuracy_89: of the files in the 89 languages, those found by name and content.
-    content_accuracy_30: of files in the 30 common languages, those found by content alone.
-    content_accuracy_30_short: the same for texts of less than 100 characters, which are apart.
+    content_accuracy_30: of files of 100 characters and more in the 30 common languages, those found
+    by content alone.
+    content_accuracy_30_short: the same for shorter texts. content_accuracy_30_all: for both.
     foreign_left_unknown: of the files in languages that the table lacks, those given none.
 
     Each is over all files; `--json` has the mean over languages (`_macro`), each language and the

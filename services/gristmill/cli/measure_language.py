@@ -48,6 +48,10 @@ class Tally:
         else:
             self.mistaken[truth, answer] += 1
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Return the answers of both."""
+        return Tally(self.right + other.right, self.all + other.all, self.mistaken + other.mistaken)
+
     def figure(self) -> Figure:
         """Return the share of right answers over all files."""
         return Figure(self.right.total(), self.all.total())
@@ -77,6 +81,7 @@ class Measured:
             "named_accuracy_89": self.named.figure(),
             "content_accuracy_30": self.content.figure(),
             "content_accuracy_30_short": self.short.figure(),
+            "content_accuracy_30_all": (self.content + self.short).figure(),
             "foreign_left_unknown": self.foreign.figure(),
         }
 

@@ -20,6 +20,8 @@ class LocalMill:
 
     environment: dict[str, str] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tls: dict[str, str] = field(default_factory=dict)
+    """PEM files of a client where the services ask for one: ca, certificate, key."""
 
 
 def find_mill(directory: str) -> LocalMill:
@@ -28,7 +30,11 @@ def find_mill(directory: str) -> LocalMill:
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)
-            return LocalMill(dict(content["environment"]), dict(content["services"]))
+            return LocalMill(
+                dict(content["environment"]),
+                dict(content["services"]),
+                dict(content.get("tls", {})),
+            )
     except FileNotFoundError:
         return LocalMill()
     except (OSError, ValueError, LookupError, TypeError) as error:

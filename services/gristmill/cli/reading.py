@@ -3,19 +3,34 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, In, Reference, StartsWith
+from pyiceberg.expressions import (
+    AlwaysTrue,
+    And,
+    BooleanExpression,
+    EqualTo,
+    In,
+    Reference,
+    StartsWith,
+)
 
+from gristmill.runtime.adapters.cuts import COLUMNS, accepted, cuts_of
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.run_directory import RunDirectory
-from gristmill.runtime.model import Reason
-from gristmill.runtime.model.languages import language_of_path
+from gristmill.runtime.model import BadInput, Reason
+from gristmill.runtime.model.languages import LANGUAGES, find_language, language_of_path
 
 UNKNOWN = "unknown"
 _POSITION = ["position_source", "position_offset"]
+COUNTED = (
+    "document_id", "stage", "outcome", "reason", "language", "path", "size_bytes", "checker",
+    "decided_at", *_POSITION,
+)  # fmt: skip
+"""The ledger's columns that a summary is made of."""
 
 
 @dataclass(slots=True)
@@ -45,6 +60,13 @@ class Summary:
     stages: dict[str, StageCount]
     quarantined: dict[str, int]
     """By grammar: documents that it was too much for, where their language is known."""
+    below_cut: int | None = None
+    """Kept documents that the newest cut does not accept; None where there is no cut."""
+
+    @property
+    def accepted(self) -> int:
+        """How many kept documents the newest cut accepts; without one, all."""
+        return self.kept - (self.below_cut or 0)
 
 
 # pyiceberg's expressions are pydantic models whose positional arguments mypy does not see.
@@ -61,6 +83,11 @@ def one_of(column: str, values: Iterable[str]) -> BooleanExpression:
 def starts_with(column: str, beginning: str) -> BooleanExpression:
     """Return the condition that a column's text begins so."""
     return StartsWith(Reference(column), beginning)  # type: ignore[call-arg,arg-type]
+
+
+def both(one: BooleanExpression, other: BooleanExpression) -> BooleanExpression:
+    """Return the condition that two conditions hold."""
+    return And(one, other)
 
 
 def open_tables(path: str) -> IcebergTables:
@@ -97,18 +124,28 @@ def summarize(
     tables: IcebergTables, route: Sequence[str], sources: Sequence[str] | None = None
 ) -> Summary:
     """Count the ledger, of the given deliveries or of all; `route` orders the stages."""
-    columns = [
-        "stage",
-        "outcome",
-        "reason",
-        "language",
-        "path",
-        "size_bytes",
-        "checker",
-        *_POSITION,
-    ]
+    return count(decisions(tables, COUNTED, sources), route, accepted_ids(tables))
+
+
+def accepted_ids(tables: IcebergTables) -> pa.ChunkedArray | None:
+    """Return the ids of the files that the newest cut accepts; None where there is no cut."""
+    cuts = cuts_of(tables)
+    if not cuts:
+        return None
+    files = scan(tables, "files", COLUMNS)
+    return files.filter(accepted(files, cuts[-1]))["document_id"]
+
+
+def decisions(
+    tables: IcebergTables, columns: Sequence[str], sources: Sequence[str] | None = None
+) -> pa.Table:
+    """Return columns of the ledger, `COUNTED` among them, without decisions that were replaced."""
     where = one_of("position_source", sources) if sources is not None else None
-    ledger = _without_superseded(scan(tables, "ledger", [*columns, "decided_at"], where))
+    return standing(scan(tables, "ledger", columns, where))
+
+
+def count(ledger: pa.Table, route: Sequence[str], taken: pa.ChunkedArray | None = None) -> Summary:
+    """Count decisions; `route` orders the stages, `taken` has the ids that a cut accepts."""
     stages = _stages(ledger, route)
     first = ledger.filter(pc.equal(ledger["stage"], route[0]))
     dropped: dict[str, int] = {}
@@ -124,7 +161,18 @@ def summarize(
         languages=_languages(ledger, last=route[-1]),
         stages=stages,
         quarantined=_quarantined(ledger),
+        below_cut=None if taken is None else _without(_kept(ledger, route[-1]), taken),
     )
+
+
+def _kept(ledger: pa.Table, last: str) -> pa.ChunkedArray:
+    """Return the ids of what the last stage of a route keeps."""
+    kept = pc.and_(pc.equal(ledger["stage"], last), pc.equal(ledger["outcome"], "keep"))
+    return ledger.filter(kept)["document_id"]
+
+
+def _without(ids: pa.ChunkedArray, others: pa.ChunkedArray) -> int:
+    return len(ids) - int(pc.sum(pc.is_in(ids, value_set=others)).as_py() or 0)
 
 
 def _quarantined(ledger: pa.Table) -> dict[str, int]:
@@ -133,7 +181,7 @@ def _quarantined(ledger: pa.Table) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _without_superseded(ledger: pa.Table) -> pa.Table:
+def standing(ledger: pa.Table) -> pa.Table:
     """Return the ledger without the decisions on dead letters that were replayed since.
 
     The same stage decided about the same delivery once more, later.
@@ -187,6 +235,23 @@ def _languages(ledger: pa.Table, last: str) -> dict[str, tuple[int, int]]:
         seen, held = counts.get(name, (0, 0))
         counts[name] = (seen + 1, held + bool(is_kept))
     return dict(sorted(counts.items(), key=lambda item: (-item[1][0], item[0])))
+
+
+def language_named(name: str) -> str:
+    """Return the language of a name or alias in any case. Raises BadInput where there is none."""
+    found = find_language(name)
+    if found is None and name != UNKNOWN:
+        known = [language.name for language in LANGUAGES]
+        near = get_close_matches(name, known, 3)
+        hint = f": {' or '.join(near)}?" if near else ""
+        raise BadInput(f"no language {name!r} is known{hint}")
+    return found.name if found else UNKNOWN
+
+
+def of_language(files: pa.Table, language: str) -> pa.Table:
+    """Return the rows of `files` in a language; UNKNOWN are those without one."""
+    named = files["language"]
+    return files.filter(pc.is_null(named) if language == UNKNOWN else pc.equal(named, language))
 
 
 def language_by_path(path: str) -> str:

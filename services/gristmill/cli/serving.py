@@ -1,40 +1,35 @@
 """Putting a streaming worker together: one stage, its log, its state, its health and metrics."""
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import FrameType
-from typing import Protocol, TypeVar
 
-from gristmill.cli.local import route_of_files
-from gristmill.cli.sections import LIMITS_SECTION, ServeSettings, settings_sections
-from gristmill.cli.streaming_index import open_streaming_index, warm_up
-from gristmill.cli.taken import require_taken
+from gristmill.cli.reading import open_tables
+from gristmill.cli.route import route_of_files
+from gristmill.cli.sections import LIMITS_SECTION
+from gristmill.cli.serving_api import StageApi
+from gristmill.cli.serving_process import SHARDS, Process, Worker
+from gristmill.cli.streaming_index import open_streaming_index, warm_up, warm_up_lookup
+from gristmill.cli.taken import require_passed, require_taken
 from gristmill.cli.worker import COMMAND, StreamSetup
 from gristmill.runtime.adapters.announcements import TOPIC as FINALIZED_TOPIC
 from gristmill.runtime.adapters.announcements import Announcer
-from gristmill.runtime.adapters.blobs import BlobSettings, open_blob_store
-from gristmill.runtime.adapters.clock import SystemClock
-from gristmill.runtime.adapters.health import Health
+from gristmill.runtime.adapters.blobs import BlobSettings
 from gristmill.runtime.adapters.health_servers import HealthServers
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.iceberg_recovery import remove_orphans
-from gristmill.runtime.adapters.json_log import JsonLog, library_log
+from gristmill.runtime.adapters.json_log import library_log
 from gristmill.runtime.adapters.kafka_admin import topic_sources
 from gristmill.runtime.adapters.kafka_log import KafkaLog
 from gristmill.runtime.adapters.kafka_reader import KafkaReader
 from gristmill.runtime.adapters.kafka_scan import scan_topic
-from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.adapters.kafka_writer import KafkaWriter
+from gristmill.runtime.adapters.lmdb_index_reader import LmdbIndexReader
 from gristmill.runtime.adapters.memory_index import MemoryIndex
-from gristmill.runtime.adapters.plugins import load_plugins
-from gristmill.runtime.adapters.prometheus import PrometheusMetrics
 from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
-from gristmill.runtime.adapters.settings import Settings, load_settings
-from gristmill.runtime.adapters.watchdog import LastCall, Watchdog
+from gristmill.runtime.adapters.watchdog import Watchdog
 from gristmill.runtime.engine.envelope import (
     DEAD_TOPIC,
     Answer,
@@ -46,42 +41,16 @@ from gristmill.runtime.engine.envelope import (
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.processors import OrderedProcessor, PooledProcessor, Processor
 from gristmill.runtime.engine.stream import StreamWorker
-from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.engine.table_feed import TableFeed
-from gristmill.runtime.model import BadInput, GristmillError, Kind, Transient
+from gristmill.runtime.model import GristmillError, Kind, Transient
 from gristmill.runtime.model.fingerprint import fingerprint
-from gristmill.runtime.ports import Clock, Partition, StagePlugin
+from gristmill.runtime.ports import Partition, Stage, StagePlugin
 from gristmill.shards.stage import VERSION as SHARDS_VERSION
 from gristmill.shards.writer import TableWriter
 
-SHARDS = "shards"
 LEDGER = "ledger"
-_RETRY_SECONDS = 1.0
-T = TypeVar("T")
-
-
-class Worker(Protocol):
-    """What a stage's worker is to the process around it."""
-
-    committed_records: int
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is in work."""
-        ...
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether something outside does not answer."""
-        ...
-
-    def run(self, beat: Callable[[], None]) -> None:
-        """Work until stopped."""
-        ...
-
-    def stop(self) -> None:
-        """End in order."""
-        ...
+_TICK_SECONDS = 0.2
+_END_SECONDS = 2.0  # of the time to drain, for what comes after the calls
 
 
 def _behind(reader: KafkaReader, worker: Worker) -> int | None:
@@ -90,66 +59,8 @@ def _behind(reader: KafkaReader, worker: Worker) -> int | None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Service:
-    """One worker process of a stage, from its start to its end."""
-
-    stage: str
-    plugins: Mapping[str, StagePlugin]
-    settings: Settings
-    log: JsonLog
-    health: Health
-    metrics: PrometheusMetrics
-    clock: Clock
-    told_to_stop_at: float | None = None
-
-    @classmethod
-    def prepare(cls, stage: str, config: str | None) -> "Service":
-        """Read settings and check that there is such a stage. Raises BadInput."""
-        plugins = load_plugins()
-        settings = load_settings(settings_sections(plugins), config)
-        served = (*route_of_files(plugins, paper=False), SHARDS)
-        if stage not in served:
-            raise BadInput(f"there is no stage {stage!r} to serve; there are {', '.join(served)}")
-        serve, stream = settings.sections["serve"], settings.sections["stream"]
-        open_blob_store(settings.sections["blobs"])  # a wrong address is told before all else
-        clock = SystemClock()
-        return cls(
-            stage=stage,
-            plugins=plugins,
-            settings=settings,
-            log=JsonLog(stage, ordinal=serve.ordinal),
-            health=Health(clock=clock, stall_seconds=stream.stall_seconds),
-            metrics=PrometheusMetrics(stages=(stage,)),
-            clock=clock,
-        )
-
-    @property
-    def kafka(self) -> KafkaSettings:
-        """Where the log is."""
-        section: KafkaSettings = self.settings.sections["kafka"]
-        return section
-
-    @property
-    def stream(self) -> StreamSettings:
-        """How the worker paces itself."""
-        section: StreamSettings = self.settings.sections["stream"]
-        return section
-
-    @property
-    def serve(self) -> ServeSettings:
-        """Where the worker runs."""
-        section: ServeSettings = self.settings.sections["serve"]
-        return section
-
-    @property
-    def instance(self) -> str:
-        """The worker's name in its group: the same after every restart."""
-        return f"{group_of(self.stage)}-{self.serve.ordinal}"
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the process was told to end."""
-        return self.told_to_stop_at is not None
+class Service(Process):
+    """One process of a stage, from its start to its end: worker, calls, or both."""
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises GristmillError when it cannot go on."""
@@ -159,12 +70,19 @@ class Service:
                 self._say_settings()
                 stack.enter_context(library_log(self.log))
                 stack.enter_context(self._last_call())
-                self._serve_health(stack)
-                reader, worker = self._worker(stack)
-                workers.append(worker)
-                stack.enter_context(self._watched(reader, worker))
-                if not self.stopping:
-                    worker.run(self._beat(reader))
+                api = self._api()
+                stack.callback(api.close)
+                servers = self._serve_health(stack, api)
+                api.open_front_door()
+                if self.serve.worker:
+                    reader, worker = self._worker(stack, api)
+                    workers.append(worker)
+                    stack.enter_context(self._watched(reader, worker))
+                    if not self.stopping:
+                        worker.run(self._beat(reader))
+                else:
+                    self._serve_calls(stack, api)
+                servers.finish_calls(self._seconds_left())
         except GristmillError as error:
             # Told to end while it waits for the log, or for tables: then that is no fault.
             if not (self.stopping and isinstance(error, Transient)):
@@ -173,16 +91,47 @@ class Service:
         self.health.set_stopped()
         self.log.info("stopped")
 
-    def _last_call(self) -> "AbstractContextManager[object]":
-        """Return the one deadline of everything that is done after SIGTERM."""
-        return LastCall(
-            clock=self.clock,
+    def _api(self) -> StageApi:
+        return StageApi(
+            stage=self.stage,
+            settings=self.settings,
+            health=self.health,
+            metrics=self.metrics,
             log=self.log,
-            told_at=lambda: self.told_to_stop_at,
-            seconds=self.stream.drain_seconds,
+            clock=self.clock,
         )
 
-    def _serve_health(self, stack: ExitStack) -> None:
+    def _serve_calls(self, stack: ExitStack, api: StageApi) -> None:
+        """Serve calls alone: there is no group, and who serves is ready."""
+        if self.stage == SHARDS:
+            open_tables(self.serve.directory)  # a wrong directory is told before all else
+            api.answer_from_tables(self.serve.directory)
+        elif (plugin := self.plugins[self.stage]).stateful:
+            index = self._until_reachable(self._index_reader, "waiting for the index")
+            stack.callback(index.close)
+            api.answer_from_index(index)
+        else:
+            version = self._built(plugin).version
+            api.answer_in_workers(version, self.stream.workers, whole=plugin.only_annotates)
+        self.health.set_serving()
+        self.log.info("serving", partitions=[])
+        while not self.stopping:
+            self.health.beat()
+            time.sleep(_TICK_SECONDS)
+
+    def _index_reader(self) -> LmdbIndexReader:
+        warm_up_lookup(self.settings.sections[self.stage])
+        directory = RunDirectory(self.serve.directory)
+        threshold = self.settings.sections[self.stage].threshold
+        return LmdbIndexReader(directory.index, threshold=threshold)
+
+    def _seconds_left(self) -> float:
+        """Return how long calls may still take: the last call comes soon after."""
+        told_at = self.told_to_stop_at
+        since = 0.0 if told_at is None else self.clock.monotonic() - told_at
+        return max(0.0, self.stream.drain_seconds - since - _END_SECONDS)
+
+    def _serve_health(self, stack: ExitStack, api: StageApi) -> HealthServers:
         servers = stack.enter_context(
             HealthServers(
                 self.stage,
@@ -192,10 +141,12 @@ class Service:
                 host=self.serve.host,
                 http_port=self.serve.http_port,
                 grpc_port=self.serve.grpc_port,
+                services=api.services(),
             )
         )
         ports = {"http_port": servers.http_port, "grpc_port": servers.grpc_port}
         self.log.info("starting", **ports, pid=os.getpid())
+        return servers
 
     def _beat(self, reader: KafkaReader) -> Callable[[], None]:
         """Return what the worker calls every turn: it is ready while it is in its group.
@@ -222,25 +173,6 @@ class Service:
         return beat
 
     @contextmanager
-    def _stopping_on_signals(self) -> "Iterator[list[Worker]]":
-        workers: list[Worker] = []
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            del number, frame
-            if self.told_to_stop_at is None:
-                self.told_to_stop_at = self.clock.monotonic()
-            self.health.set_draining()
-            for worker in workers:
-                worker.stop()
-
-        before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield workers
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextmanager
     def _watched(self, reader: KafkaReader, worker: Worker) -> "Iterator[None]":
         watchdog = Watchdog(
             clock=self.clock,
@@ -257,23 +189,18 @@ class Service:
         finally:
             watchdog.close()
 
-    def _say_settings(self) -> None:
-        shown: dict[str, dict[str, str]] = {}
-        own = {"kafka", "stream", "serve", "blobs", LIMITS_SECTION, self.stage}
-        for one in self.settings.listed:
-            if one.section in own:
-                shown.setdefault(one.section, {})[one.name] = str(one.value)
-        self.log.info("effective settings", **shown)
-
     # --- what the stage needs ---------------------------------------------------------------------
 
-    def _worker(self, stack: ExitStack) -> tuple[KafkaReader, Worker]:
+    def _worker(self, stack: ExitStack, api: StageApi) -> tuple[KafkaReader, Worker]:
         if self.stage == SHARDS:
+            api.answer_from_tables(self.serve.directory)
             return self._shards(stack)
         plugin = self.plugins[self.stage]
         setup = self._setup(self._until_reachable(lambda: self._sources(topic_of(self.stage))))
         processor, version = (
-            self._ordered(plugin, setup, stack) if plugin.stateful else self._pooled(plugin, setup)
+            self._ordered(plugin, setup, stack, api)
+            if plugin.stateful
+            else self._pure(plugin, setup, api)
         )
         stack.callback(processor.close)
         log = self._until_reachable(
@@ -304,8 +231,7 @@ class Service:
         return topic_sources(self.kafka, topics)
 
     def _setup(self, sources: Mapping[str, str]) -> StreamSetup:
-        route = (*route_of_files(self.plugins, paper=self.serve.paper_route), SHARDS)
-        after = topic_of(route[route.index(self.stage) + 1]) if self.stage != SHARDS else ""
+        after = topic_of(self._behind()[0]) if self.stage != SHARDS else ""
         blobs: BlobSettings = self.settings.sections["blobs"]
         return StreamSetup(
             stage=self.stage,
@@ -317,35 +243,54 @@ class Service:
             memo=self.serve.memo,
         )
 
-    def _pooled(self, plugin: StagePlugin, setup: StreamSetup) -> tuple[Processor, str]:
+    def _behind(self) -> Sequence[str]:
+        """Return the stages that a file passes behind this one, the shards included."""
+        route = (*route_of_files(self.plugins, paper=self.serve.paper_route), SHARDS)
+        return route[route.index(self.stage) + 1 :]
+
+    def _built(self, plugin: StagePlugin) -> Stage:
         assert plugin.build is not None, "a stage is built with or without an index"
-        version = plugin.build(setup.settings).version
+        return plugin.build(self.settings.sections[self.stage])
+
+    def _pure(
+        self, plugin: StagePlugin, setup: StreamSetup, api: StageApi
+    ) -> tuple[Processor, str]:
+        stage = self._built(plugin)
+        version = stage.version
+        api.answer_in_workers(version, self.stream.workers, whole=plugin.only_annotates)
+        if plugin.only_annotates:
+            return OrderedProcessor((self.stage, stage), setup.envelope()), version
         num_workers = self.stream.workers or default_num_workers()
         pool: WorkerPool[Answer] = WorkerPool(COMMAND, setup, num_workers)
         return PooledProcessor(pool, setup.envelope(), version), version
 
     def _ordered(
-        self, plugin: StagePlugin, setup: StreamSetup, stack: ExitStack
+        self, plugin: StagePlugin, setup: StreamSetup, stack: ExitStack, api: StageApi
     ) -> tuple[Processor, str]:
         assert plugin.build_stateful is not None, "a stage is built with or without an index"
         warm_up(plugin.build_stateful(setup.settings, MemoryIndex()))
         directory, tables = self._tables()
         stack.enter_context(directory.admitting())
-        written_to = setup.next_topics[Kind.FILE]
-        sources = self._until_reachable(lambda: self._sources(topic_of(self.stage), written_to))
+        *behind, _ = self._behind()
+        topics = [topic_of(one) for one in (self.stage, *self._behind())]
+        sources = self._until_reachable(lambda: self._sources(*topics))
         index = open_streaming_index(
             directory,
             tables,
             threshold=setup.settings.threshold,
             log=" ".join(sources.values()),
-            wait=lambda: self._until_reachable(
-                lambda: require_taken(self.kafka, tables, written_to)
-            ),
+            wait=lambda: self._until_reachable(lambda: self._require_taken(tables, behind)),
             events=self.log,
         )
         stack.callback(index.close)
+        api.answer_from_index(index)
         stage = plugin.build_stateful(setup.settings, index)
         return OrderedProcessor((self.stage, stage), setup.envelope()), stage.version
+
+    def _require_taken(self, tables: IcebergTables, behind: Sequence[str]) -> None:
+        """Raise Transient while something is on its way to the tables."""
+        require_passed(self.kafka, behind)
+        require_taken(self.kafka, tables, topic_of(SHARDS))
 
     def _tables(self) -> tuple[RunDirectory, IcebergTables]:
         directory = RunDirectory.create(self.serve.directory, fed_by=LOG)
@@ -410,16 +355,3 @@ class Service:
         for letter in scan_topic(self.kafka, DEAD_TOPIC):
             if (place := place_of_letter(letter, SHARDS)) is not None:
                 yield place
-
-    def _until_reachable(self, work: Callable[[], T]) -> T:
-        """Try until the log answers: it may come up later. Raises Transient when stopped."""
-        while True:
-            self.health.beat()
-            try:
-                return work()
-            except Transient as error:
-                self.log.warning("waiting for the log", error=str(error))
-                if not self.stopping:
-                    time.sleep(_RETRY_SECONDS)
-                if self.stopping:
-                    raise

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from gristmill.cli.console import ERR, OUT, print_json
 from gristmill.cli.mill import DIRECTORY
+from gristmill.runtime.model import TooMuchAside
 
 _ASK_SECONDS = 2.0
 
@@ -42,8 +43,7 @@ def command(
     told: dict[str, Any] = {
         "lag": sum(lags.values()),
         "services": {
-            name: {**about, "state": _state(about["metrics"])}
-            for name, about in found.services.items()
+            name: {**about, "state": _state(about)} for name, about in found.services.items()
         },
         "tables": {},
         "oldest_transaction_seconds": round(oldest_transaction_seconds(kafka), 3),
@@ -64,6 +64,8 @@ def command(
             f"{escape(name):<10} {escape(about['state']):<9} {waiting:>9,} waiting  "
             f"[dim]metrics {about['metrics']}  grpc {about['grpc']}[/dim]"
         )
+        if about["state"] == "stopped":
+            ERR.print(f"{name} has too much to set aside; its error is in the mill's log")
     if not told["services"]:
         ERR.print("no workers of this machine; `make up` starts them")
     OUT.print(f"[bold]{told['lag']:,} records wait[/bold]")
@@ -74,16 +76,18 @@ def command(
 
 
 def _route(settings: Any) -> tuple[str, ...]:  # noqa: ANN401  # Settings, not loaded yet
-    from gristmill.cli.local import route_of_files
+    from gristmill.cli.route import route_of_files
     from gristmill.runtime.adapters.plugins import load_plugins
 
     paper = settings.sections["serve"].paper_route
     return (*route_of_files(load_plugins(), paper=paper), "shards")
 
 
-def _state(address: str) -> str:
-    """Return what a worker says of itself, or that it does not answer."""
-    connection = HTTPConnection(address, timeout=_ASK_SECONDS)
+def _state(about: dict[str, Any]) -> str:
+    """Return what a worker says of itself, or that it is left stopped, or does not answer."""
+    if not about["pid"] and about["exit_code"] == TooMuchAside.exit_code:
+        return "stopped"
+    connection = HTTPConnection(about["metrics"], timeout=_ASK_SECONDS)
     try:
         connection.request("GET", "/readyz")
         return str(json.load(connection.getresponse())["state"])

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 from gristmill.cli.reading import scan
+from gristmill.dedup.lookup import DedupReader
+from gristmill.dedup.settings import DedupSettings
 from gristmill.runtime.adapters.iceberg import IcebergTables
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.model import Document, FileText, Kind, Origin, Position
 from gristmill.runtime.ports import EventLog, Stage
@@ -51,6 +54,13 @@ def _open(directory: RunDirectory, tables: IcebergTables, threshold: float) -> L
 def warm_up(stage: Stage) -> None:
     """Have the kernels of a stage compiled, before the group counts on this worker."""
     stage.process(_samples())
+
+
+def warm_up_lookup(settings: DedupSettings) -> None:
+    """Have the kernels compiled that answer calls, before anybody counts on them."""
+    reader = DedupReader(settings, MemoryIndex())
+    for document in _samples():
+        reader.explain(document)
 
 
 def _samples() -> list[Document]:

@@ -19,15 +19,19 @@ def _group() -> None:
 
 @app.command("check")
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="The files to look at.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="The files to check.")],
     language: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Their language; else it is found out.")
+        str | None,
+        typer.Option(metavar="NAME", help="The language of them all; default: found out for each."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each file.")
+    ] = False,
 ) -> None:
-    """Say what the syntax stage would find in files: language, errors, who rules, features.
+    """Show what the syntax stage finds in files: language, errors, who checked, features.
 
-    The exit code is 1 when a file would be dropped.
+    A file is `ok`, or a run would drop it: then the reason stands there, and the exit code is 1.
+    docs/reasons.md lists the reasons, docs/syntax.md who checks which language and what is allowed.
 
     Example: gristmill syntax check src/*.c
     """
@@ -62,7 +66,7 @@ def calibrate(
     `encoding`, and where known `syntax` with `status` ok or error); one without a status is
     trusted. In any other DIR each file is trusted, its language inferred; folders of tests and
     templates are left out. A budget is the least step that rejects 2 % of a language's sound files
-    at most.
+    at most, those apart that no step saves.
 
     Example: gristmill syntax calibrate --data labelled --data /usr/include --out budgets.toml
     """

@@ -3,7 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Final
@@ -11,11 +11,12 @@ from typing import Any, Final
 from gristmill.cli.labelled import content_of, read_records, text_of
 from gristmill.runtime.model import BadInput
 from gristmill.runtime.model.languages import Language, find_language, languages_of_path
-from gristmill.syntax.budgets import TABLE, Table
-from gristmill.syntax.calibration import CURVE, Shares, calibrate, damaged
+from gristmill.syntax.budgets import TABLE, Source, Table
+from gristmill.syntax.calibration import Shares, calibrate, damaged
 from gristmill.syntax.grammars import candidate_of
 from gristmill.syntax.inference import infer_language
-from gristmill.syntax.verdict import share_of_errors
+from gristmill.syntax.literate import code_of
+from gristmill.syntax.verdict import RULES, share_of_errors
 
 _LARGEST: Final = 1 << 20
 _FOLDERS: Final = 5
@@ -41,13 +42,27 @@ def calibrate_on(directories: Sequence[str], *, most: int) -> Table:
     """Return the table of budgets that the files of the directories ask for."""
     shares: dict[str, Shares] = defaultdict(Shares)
     seen: set[bytes] = set()
-    for directory in directories:
-        for file in _files(directory, most):
-            digest = sha256(f"{file.language.name}\n{file.text}".encode()).digest()
-            if digest not in seen:
-                seen.add(digest)
-                _count(shares[file.language.name], file)
-    return calibrate(shares, TABLE)
+    sources = [_count_all(directory, most, shares, seen) for directory in directories]
+    return replace(calibrate(shares, TABLE), rules=RULES, most=most, sources=tuple(sources))
+
+
+def _count_all(directory: str, most: int, shares: dict[str, Shares], seen: set[bytes]) -> Source:
+    """Count a directory's files that were not seen before, and tell what they were."""
+    digests: list[bytes] = []
+    size = 0
+    for file in _files(directory, most):
+        digest = sha256(f"{file.language.name}\n{file.text}".encode()).digest()
+        if digest not in seen:
+            seen.add(digest)
+            digests.append(digest)
+            size += len(file.text.encode())
+            _count(shares[file.language.name], file)
+    return Source(
+        name=os.path.basename(os.path.abspath(directory)),
+        files=len(digests),
+        bytes=size,
+        digest=sha256(b"".join(sorted(digests))).hexdigest(),
+    )
 
 
 def _count(shares: Shares, file: _File) -> None:
@@ -56,8 +71,10 @@ def _count(shares: Shares, file: _File) -> None:
         shares.broken.append(share)
         return
     (shares.labelled if file.status else shares.trusted).append(share)
-    if not share and file.language.name in CURVE:
-        broken = damaged(file.text)
+    grammar = candidate_of(file.language)
+    # What stands in a literate text is not told by the tree of its code.
+    if grammar is not None and not share and code_of(file.language.name, file.text) is file.text:
+        broken = damaged(grammar, file.text)
         if broken is not None:
             shares.damaged.append(share_of_errors(file.language, broken))
 

@@ -19,13 +19,14 @@ def command(
     from gristmill.runtime.adapters.iceberg_schemas import TABLES
 
     tables = open_tables(directory)
+    there = [name for name in TABLES if tables.has(name)]
     facts = {
         name: {
             **table_facts(tables, name),
             "location": tables.load(name).location(),
             "positions": dict(tables.positions(name)),
         }
-        for name in TABLES
+        for name in there
     }
     if as_json:
         print_json(facts)

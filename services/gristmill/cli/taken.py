@@ -1,12 +1,25 @@
 """Whether the tables have taken in what the log holds for them: by their own positions."""
 
+from collections.abc import Iterable
+
 from gristmill.runtime.adapters.iceberg import IcebergTables
-from gristmill.runtime.adapters.kafka_admin import topic_sources
+from gristmill.runtime.adapters.kafka_admin import group_offsets, topic_sources
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
+from gristmill.runtime.engine.envelope import group_of, topic_of
 from gristmill.runtime.model import Transient
 from gristmill.runtime.ports import Partition
 from gristmill.shards.writer import TableWriter
+
+
+def require_passed(kafka: KafkaSettings, stages: Iterable[str]) -> None:
+    """Raise Transient while a committed record waits for one of the stages, given in order."""
+    for stage in stages:
+        topic = topic_of(stage)
+        if any(
+            True for _ in scan_topic(kafka, topic, group_offsets(kafka, group_of(stage), topic))
+        ):
+            raise Transient(f"{stage} has not yet passed on all of {topic}")
 
 
 def require_taken(kafka: KafkaSettings, tables: IcebergTables, *topics: str) -> None:

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from gristmill.cli.console import OUT
+from gristmill.cli.console import OUT, print_json
 from gristmill.runtime.adapters.run_directory import SCHEMA_VERSION
 from gristmill.runtime.model import BadInput
 
 
 def command(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="The output of a run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring a directory to this version's schema; there is one schema so far.
 
@@ -24,7 +25,10 @@ def command(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{directory} is not the output of a gristmill run") from error
     if version == SCHEMA_VERSION:
-        OUT.print(f"{directory} has schema version {version} already: nothing to do")
+        if as_json:
+            print_json({"directory": directory, "before": version, "schema": version})
+        else:
+            OUT.print(f"{directory} has schema version {version} already: nothing to do")
         return
     raise BadInput(
         f"{directory} has schema version {version}; this gristmill knows no way from it to "

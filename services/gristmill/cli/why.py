@@ -25,6 +25,7 @@ _STAGE_FIELDS = (
     "stage", "outcome", "reason", "matched", "similarity", "error_share", "score", "threshold",
     "version", "decided_at", "detail", "checker",
 )  # fmt: skip
+_PARTS = ("readability", "modularity", "clarity", "reusability", "zero_rule")
 _COLOURS = {"keep": "green", "split": "green", "drop": "yellow"}
 
 
@@ -47,7 +48,8 @@ def command(
     """Say why documents were kept or dropped.
 
     A near-duplicate comes with a diff from the document kept to the one dropped, as long as the
-    source that it was read from stands as it stood. --json holds whole diffs.
+    source that it was read from stands as it stood. --json holds whole diffs. Of a kept document
+    it says the score with its parts, and whether the newest cut accepts it.
 
     Example: gristmill why corpus --path lib/parser.py
     """
@@ -63,11 +65,25 @@ def command(
     shown = deliveries if as_json else deliveries[:_MOST_SHOWN]
     near = [delivery.last for delivery in shown if delivery.is_near_duplicate]
     found = differences(directory, tables, near)
+    kept = [one for one in shown if one.status == "kept"]
+    scores, cuts = _scores(tables, kept), _under_the_cut(tables, kept)
     if as_json:
-        print_json({"documents": [one.as_json(found.get(one.position)) for one in shown]})
+        told = [
+            {
+                **one.as_json(found.get(one.position)),
+                "quality": scores.get(one.last["document_id"]),
+                "cut": cuts.get(one.last["document_id"]),
+            }
+            for one in shown
+        ]
+        print_json({"documents": told})
         return
     for delivery in shown:
         _print(delivery)
+        if score := scores.get(delivery.last["document_id"]):
+            _print_score(score)
+        if cut := cuts.get(delivery.last["document_id"]):
+            _print_cut(cut)
         if difference := found.get(delivery.position):
             print_difference(difference, diff_lines)
     if len(deliveries) > _MOST_SHOWN:
@@ -177,6 +193,56 @@ def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
     return sorted(
         ordered, key=lambda d: (d.last["repository"], d.last["path"], d.last["decided_at"])
     )
+
+
+def _scores(tables: "IcebergTables", kept: Sequence[_Delivery]) -> dict[str, Row]:
+    """Return scorer, score and its parts of kept documents by id, of those that have a score."""
+    from gristmill.cli.reading import one_of, scan
+
+    ids = {delivery.last["document_id"] for delivery in kept}
+    if not ids:
+        return {}
+    columns = ["document_id", "scorer", "score", *_PARTS]
+    rows = scan(tables, "files", columns, one_of("document_id", ids)).to_pylist()
+    return {row.pop("document_id"): row for row in rows if row["score"] is not None}
+
+
+def _under_the_cut(tables: "IcebergTables", kept: Sequence[_Delivery]) -> dict[str, dict[str, Any]]:
+    """Return what the newest cut says of kept documents, by id; nothing where there is none."""
+    from gristmill.cli.reading import one_of, scan
+    from gristmill.runtime.adapters.cuts import COLUMNS, accepted, cuts_of
+
+    cuts = cuts_of(tables)
+    ids = {delivery.last["document_id"] for delivery in kept}
+    if not cuts or not ids:
+        return {}
+    cut = cuts[-1]
+    rows = scan(tables, "files", COLUMNS, one_of("document_id", ids))
+    answers = accepted(rows, cut).to_pylist()
+    return {
+        row["document_id"]: {
+            "cut": cut.name,
+            "accepted": answer,
+            "score": row["score"] if row["scorer"] == cut.scorer else None,
+            "threshold": bar.threshold if (bar := cut.bar_of(row["language"])) else None,
+        }
+        for row, answer in zip(rows.to_pylist(), answers, strict=True)
+    }
+
+
+def _print_score(score: Row) -> None:
+    parts = [f"{name} {score[name]:.1f}" for name in _PARTS[:-1] if score[name] is not None]
+    rule = [f"0 by the rule {score['zero_rule']}"] if score["zero_rule"] else []
+    told = "".join(f", {one}" for one in rule + parts)
+    scorer = escape(safe(score["scorer"]))
+    OUT.print(f"  {'score':<10} {score['score']:.4f}{told}  [dim]{scorer}[/dim]")
+
+
+def _print_cut(cut: dict[str, Any]) -> None:
+    verdict = "[green]accepted[/green]" if cut["accepted"] else "[yellow]not accepted[/yellow]"
+    score = "no score by its scorer" if cut["score"] is None else f"score {cut['score']:.4f}"
+    least = "" if cut["threshold"] is None else f", {cut['threshold']:.4f} wanted"
+    OUT.print(f"  {escape(safe(cut['cut'])):<10} {verdict}: {score}{least}")
 
 
 def _print(delivery: _Delivery) -> None:

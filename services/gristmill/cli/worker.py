@@ -12,10 +12,12 @@ from gristmill.runtime.adapters.blobs import BlobSettings, blob_reference, open_
 from gristmill.runtime.adapters.files import reader
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.engine.envelope import Envelope
+from gristmill.runtime.engine.judging import Judging, JudgingBatches
 from gristmill.runtime.engine.passage import NamedStage
 from gristmill.runtime.engine.worker import Deliveries, Entries, Limits, Toolbox, serve
 from gristmill.runtime.model import Kind
 from gristmill.runtime.ports import Remembers
+from gristmill.runtime.wire.judging import decode_raw_item, decode_source_file
 
 COMMAND = (sys.executable, "-P", "-m", "gristmill.cli.worker")
 """-P: a file in the working directory must not pass for one of our modules."""
@@ -36,7 +38,9 @@ class WorkerSetup:
 
     def build(self) -> Toolbox:
         """Return what the worker works with."""
-        segments = [_stages(names, self.settings, self.memo) for names in self.segments]
+        segments = [
+            _stages(names, self.settings, self.memo, self.limits) for names in self.segments
+        ]
         return Toolbox(Entries(reader(self.max_file_bytes)), segments)
 
 
@@ -55,7 +59,7 @@ class StreamSetup:
     def build(self) -> Toolbox:
         """Return what the worker works with."""
         os.nice(_NICE)
-        stages = _stages([self.stage], {self.stage: self.settings}, self.memo)
+        stages = _stages([self.stage], {self.stage: self.settings}, self.memo, self.limits)
         return Toolbox(Deliveries(self.envelope(), stages[0][1].version), [stages])
 
     def envelope(self) -> Envelope:
@@ -69,7 +73,30 @@ class StreamSetup:
         )
 
 
-def _stages(names: Sequence[str], settings: Mapping[str, Any], memo: str) -> list[NamedStage]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSetup:
+    """What a worker behind a stage's service is told."""
+
+    stage: str
+    settings: Any  # the stage's own settings class
+    limits: Limits
+    memo: str = ""
+    whole: bool = False
+    """Whether it is given batches whole rather than file by file."""
+
+    def build(self) -> Toolbox:
+        """Return what the worker works with."""
+        os.nice(_NICE)
+        stages = _stages([self.stage], {self.stage: self.settings}, self.memo, self.limits)
+        if self.whole:
+            return Toolbox(JudgingBatches(), [stages])
+        read = decode_raw_item if self.stage == "ingestion" else decode_source_file
+        return Toolbox(Judging(read), [stages])
+
+
+def _stages(
+    names: Sequence[str], settings: Mapping[str, Any], memo: str, limits: Limits
+) -> list[NamedStage]:
     plugins = load_plugins(names)  # dedup's compiler has no business here
     stages = []
     for name in names:
@@ -79,7 +106,7 @@ def _stages(names: Sequence[str], settings: Mapping[str, Any], memo: str) -> lis
         if memo and isinstance(stage, Remembers):
             from gristmill.runtime.adapters.lmdb_memo import LmdbMemo
 
-            stage.remember_in(LmdbMemo(memo))
+            stage.remember_in(LmdbMemo(memo), limits.cpu_seconds)
         stages.append((name, stage))
     return stages
 
@@ -88,7 +115,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve the parent that started this process."""
     connection = Connection(int(arguments[0]))
     marks = mmap.mmap(int(arguments[1]), mmap.PAGESIZE)
-    setup: WorkerSetup | StreamSetup = connection.recv()
+    setup: WorkerSetup | StreamSetup | ApiSetup = connection.recv()
     serve(connection, marks, setup.limits, setup.build)
 
 

@@ -35,7 +35,7 @@ class DedupStage:
     """Admits documents in the order given; the index remembers them."""
 
     def __init__(self, settings: DedupSettings, index: DedupIndex) -> None:
-        self.version = f"dedup-{VERSION}.{fingerprint(settings)}"
+        self.version = version_of(settings)
         self._index = index
         self._threshold = settings.threshold
 
@@ -43,9 +43,14 @@ class DedupStage:
         """Decide a batch; every claim behind a Keep is durable when this returns."""
         admissions = self._index.admit(fingerprints_of(batch))
         return [
-            _outcome(document, admission, self._threshold)
+            outcome_of(document, admission, self._threshold)
             for document, admission in zip(batch, admissions, strict=True)
         ]
+
+
+def version_of(settings: DedupSettings) -> str:
+    """Name the rules and settings that decide."""
+    return f"dedup-{VERSION}.{fingerprint(settings)}"
 
 
 def fingerprints_of(batch: Sequence[Document]) -> list[Fingerprint]:
@@ -89,7 +94,8 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _outcome(document: Document, admission: Admission, threshold: float) -> Outcome:
+def outcome_of(document: Document, admission: Admission, threshold: float) -> Outcome:
+    """Return what an answer of the index means for a document."""
     if isinstance(admission, Kept):
         return Keep(document)
     if isinstance(admission, Duplicate):

@@ -10,7 +10,7 @@ from gristmill.runtime.ports import Columns, Decided
 _FILES = (
     "document_id", "content", "content_sha256", "encoding", "source", "repository", "path",
     "revision", "language", "licence", "error_share", "score", "scorer", "tokens", "fetched_at",
-    "checker", "dialect",
+    "checker", "dialect", "readability", "modularity", "clarity", "reusability", "zero_rule",
 )  # fmt: skip
 _LEDGER = (
     "document_id", "content_sha256", "kind", "source", "repository", "path", "url", "revision",
@@ -38,7 +38,7 @@ def _columns(names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Columns
 def _file_row(document: Document) -> tuple[Any, ...]:
     origin, annotations, body = document.origin, document.annotations, document.body
     assert isinstance(body, FileText), "the files table takes FILE documents"
-    syntax = annotations.syntax
+    syntax, parts = annotations.syntax, annotations.score_parts
     return (
         document.id,
         body.content,
@@ -57,6 +57,11 @@ def _file_row(document: Document) -> tuple[Any, ...]:
         origin.fetched_at,
         syntax.checked_by if syntax else None,
         (syntax.dialect or None) if syntax else None,
+        parts.readability if parts else None,
+        parts.modularity if parts else None,
+        parts.clarity if parts else None,
+        parts.reusability if parts else None,
+        (parts.zero_rule or None) if parts else None,
     )
 
 

@@ -21,7 +21,7 @@ from gristmill.runtime.model.features import (
 )
 from gristmill.syntax.node_kinds import query_for
 
-VERSION = 2
+VERSION = 5
 """Grows with every change to what a feature counts."""
 
 _LONG_LINE_BYTES = 120
@@ -33,6 +33,23 @@ _WORDS = bytes(
 _DOCUMENTATION = (b"///", b"//!", b"/**", b"/*!", b"-- |", b"#'", b"{- |", b"(**")
 _CODE_ENDS = (b";", b"{", b"}", b"()", b"):")
 _MARKS = (b"TODO", b"FIXME")
+# What generators write at the beginning of a line; one of the hints is in every such line.
+_GENERATED = re.compile(
+    rb"^[^\w\n]*(?:(?:this|the) (?:file|code|class|module|migration) (?:is|was|has been) "
+    rb"|this is an? |code |file )?(?:auto[- ]?|automatically |machine[- ])?generated\b"
+    rb"(?: (?:automatically|by|from|on|using|with)\b|[.,;:!]?\s*(?:do not\b|$)"
+    rb"| (?:file|code|source|class)\b[^\w\n]+do not\b)"
+    rb"|@generated\b|^[^\w\n]*do not (?:edit|modify)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_GENERATED_HINTS = (
+    b"enerated",
+    b"ENERATED",
+    b"not edit",
+    b"NOT EDIT",
+    b"not modify",
+    b"NOT MODIFY",
+)
 _CALLEE_BYTES = 40
 _PRINTS = frozenset(
     rb"""
@@ -68,16 +85,18 @@ _Told = dict[str, Any]  # some fields of Features by name; its constructor knows
 
 def features_of_text(source: bytes) -> Features:
     """Return what the lines alone tell: the features of a text without a grammar."""
-    return Features(**_told_by_lines(source[:WINDOW_BYTES]))
+    text = _with_bare_ends(source[:WINDOW_BYTES])
+    return Features(**_told_by_lines(text), **_told_by_code(text))
 
 
 def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     """Return the features of a text; `source` is what the grammar made the tree from."""
-    lines = _told_by_lines(source[:WINDOW_BYTES])
+    text = _with_bare_ends(source[:WINDOW_BYTES])
+    lines = _told_by_lines(text)
     root = tree.root_node
     query = query_for(grammar, tree.language)
     if query is None:
-        return Features(num_nodes=root.descendant_count, **lines)
+        return Features(num_nodes=root.descendant_count, **lines, **_told_by_code(text))
     cursor = QueryCursor(query)
     if len(source) > WINDOW_BYTES:
         cursor.set_byte_range(0, WINDOW_BYTES)
@@ -91,6 +110,7 @@ def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     imports = _ranges(found, "import")
     return Features(
         **lines,
+        **_told_by_code(_code(text, source, comments, docstrings)),
         **_told_by_prose(comments, docstrings, source),
         **_told_by_functions(functions, docstrings, runs, source),
         **_told_by_calls(found.get("call", ()), source, spaced=grammar in _SPACED),
@@ -100,7 +120,7 @@ def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
         num_docstring_bytes=docstring_bytes,
         num_classes=len(found.get("class", ())),
         num_branches=len(found.get("branch", ())),
-        num_literals=len(literals),
+        num_literals=max(0, len(literals) - len(docstrings)),
         num_literal_bytes=max(0, _total(literals) - docstring_bytes),
         num_imports=len(imports),
         comment_spans=_flat(runs),
@@ -110,28 +130,51 @@ def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     )
 
 
+def _with_bare_ends(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n") if b"\r" in text else text
+
+
+def _code(text: bytes, source: bytes, comments: _Ranges, docstrings: _Ranges) -> bytes:
+    """Return the window without prose; a comment that holds the end of its line leaves that."""
+    prose = sorted([*comments, *docstrings])
+    if not prose:
+        return text
+    pieces = []
+    last = 0
+    for start, end in prose:
+        pieces.append(source[last:start])
+        if source[end - 1 : end] == b"\n":
+            pieces.append(b"\n")
+        last = max(last, end)
+    pieces.append(source[last:WINDOW_BYTES])
+    return _with_bare_ends(b"".join(pieces))
+
+
 def _told_by_lines(text: bytes) -> _Told:
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
     lines = text.split(b"\n")
     if not lines[-1]:
         del lines[-1]
-    distinct = set(lines)
-    longest = max(map(len, distinct), default=0)
     tabbed = text.count(b"\n\t") if b"\t" in text else 0
-    # From the middle: the beginning is licences and imports.
-    begin = max(0, len(text) - _SAMPLE_BYTES) // 2
-    words = b" " + text[begin : begin + _SAMPLE_BYTES].translate(_WORDS)
     return {
         "num_bytes": len(text),
         "num_lines": len(lines),
         "num_blank_lines": lines.count(b""),
-        "num_distinct_lines": len(distinct),
-        "num_long_lines": sum(len(line) > _LONG_LINE_BYTES for line in distinct)
-        if longest > _LONG_LINE_BYTES
-        else 0,
-        "longest_line_bytes": longest,
+        "longest_line_bytes": max(map(len, lines), default=0),
         "num_mixed_indents": min(tabbed, text.count(b"\n ")) if tabbed else 0,
+    }
+
+
+def _told_by_code(code: bytes) -> _Told:
+    """Count what comments must not change: those put in for a score would."""
+    lines = [line for line in map(bytes.rstrip, code.split(b"\n")) if line]
+    distinct = set(lines)
+    # From the middle: the beginning is imports.
+    begin = max(0, len(code) - _SAMPLE_BYTES) // 2
+    words = b" " + code[begin : begin + _SAMPLE_BYTES].translate(_WORDS)
+    return {
+        "num_code_lines": len(lines),
+        "num_distinct_lines": len(distinct),
+        "num_long_lines": sum([len(line) > _LONG_LINE_BYTES for line in distinct]),
         "num_sampled_words": words.count(b" a"),
         "num_sampled_word_bytes": words.count(b"a"),
     }
@@ -148,7 +191,9 @@ def _told_by_prose(ranges: _Ranges, docstrings: _Ranges, source: bytes) -> _Told
         "num_code_signs": code.count(b" = ")
         + sum([line.endswith(_CODE_ENDS) for line in code.split(b"\n")]),
         "num_unfinished_marks": sum(map(text.count, _MARKS)),
-        "num_generated_marks": text.count(b"enerated"),  # at a sentence's beginning too
+        "num_generated_marks": len(_GENERATED.findall(text))
+        if any(hint in text for hint in _GENERATED_HINTS)
+        else 0,
     }
 
 

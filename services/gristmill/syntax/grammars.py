@@ -29,6 +29,9 @@ class Package:
     function: str = "language"
 
 
+TREE_SITTER: Final = "tree-sitter:"
+"""Before the name of a grammar, where the ledger says who judged."""
+
 PACK: Final = Package("tree-sitter-language-pack", "0.13.0")
 
 WHEELS: Final[Mapping[str, Package]] = {
@@ -38,9 +41,11 @@ WHEELS: Final[Mapping[str, Package]] = {
     "fsharp_signature": Package(
         "tree-sitter-fsharp", "0.3.12", "tree_sitter_fsharp", "language_signature"
     ),
+    "glsl": Package("tree-sitter-glsl-spec", "1.0.0", "tree_sitter_glsl_spec"),
     "groovy": Package("dekobon-tree-sitter-groovy", "0.3.0", "dekobon_tree_sitter_groovy"),
     "perl": Package("tree-sitter-perl", "2.0.3", "tree_sitter_perl"),
     "php": Package("tree-sitter-php", "0.25.1", "tree_sitter_php", "language_php"),
+    "powershell": Package("tree-sitter-pwsh", "0.38.1", "tree_sitter_pwsh"),
     "scala": Package("tree-sitter-scala", "0.26.3", "tree_sitter_scala"),
     "swift": Package("tree-sitter-swift", "0.7.4", "tree_sitter_swift"),
     "systemverilog": Package("tree-sitter-systemverilog", "0.4.1", "tree_sitter_systemverilog"),
@@ -53,6 +58,7 @@ _GRAMMARS: Final[Mapping[str, str]] = {
     "Java Server Pages": "embeddedtemplate",
     "Literate Agda": "agda",
     "Literate Haskell": "haskell",
+    "OpenCL": "c",
     "SystemVerilog": "systemverilog",
     "Verilog": "systemverilog",
 }
@@ -64,6 +70,10 @@ _ANYTHING_GOES: Final = "any text is well-formed in it"
 UNCHECKED: Final[Mapping[str, str]] = {
     "COBOL": "its grammar never returns on some short texts",
     "CSV": _ANYTHING_GOES,
+    "Haxe": "the grammar on offer finds errors in 4 of 31 sound files",
+    "JSON5": "the one package with a grammar of it comes as source alone, which takes a compiler",
+    "Less": "the grammar on offer finds errors in three of five sound files, in selectors that "
+    "start with `>` and in variables among others",
     "Literate CoffeeScript": "CoffeeScript has no grammar",
     "Markdown": _ANYTHING_GOES,
     "Org": _ANYTHING_GOES,
@@ -93,6 +103,12 @@ def grammar_of(language: Language) -> str | None:
     if measured is not None and not measured.is_fit:
         return None
     return candidate_of(language)
+
+
+def checker_of(language: Language) -> str:
+    """Return what the ledger calls the grammar of a language; empty where it is not checked."""
+    grammar = grammar_of(language)
+    return "" if grammar is None else f"{TREE_SITTER}{grammar}"
 
 
 def why_unchecked(language: Language) -> str:

@@ -124,9 +124,7 @@ _SCRIPT = """
   (#eq? @_word "require"))
 """
 _PYTHON = """
-(function_definition body: (block . (string) @docstring))
-(class_definition body: (block . (string) @docstring))
-(module . (comment)* . (string) @docstring)
+[(block (string) @docstring) (module (string) @docstring)]
 (import_statement name: [(dotted_name) @import (aliased_import name: (dotted_name) @import)])
 (import_from_statement module_name: (_) @import)
 (future_import_statement) @import
@@ -161,7 +159,7 @@ _OWN: Mapping[str, str] = {
     "elm": "(import_clause) @import",
     "fortran": "(function) @function (module) @class",
     "gleam": "(function) @function",
-    "glsl": _STRUCTS,
+    "glsl": "(struct_specifier (field_declaration_list)) @class",
     "go": """
 (type_spec type: [(struct_type) (interface_type)]) @class
 (import_spec path: (_) @import)

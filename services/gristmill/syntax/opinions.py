@@ -23,7 +23,7 @@ from gristmill.syntax.python_versions import (
     without_newer_syntax,
 )
 
-VERSION = 2
+VERSION = 3
 """Grows with every change to an opinion."""
 
 PYTHON_2 = "Python 2"
@@ -32,6 +32,8 @@ JSON_WITH_COMMENTS = "JSON with Comments"
 DIALECTS = (PYTHON_2, JSON_LINES, JSON_WITH_COMMENTS)
 
 PYTHON_CHECKER = f"cpython-ast-{sys.version_info.major}.{sys.version_info.minor}"
+NEWER_CHECKER = f"{PYTHON_CHECKER}+newer"
+"""Rules on a text in syntax newer than the interpreter's, which it gets without that."""
 _DETAIL_CHARS = 200
 
 
@@ -100,11 +102,12 @@ def _on_python(text: str) -> Opinion | None:
             return _opinion(PYTHON_CHECKER, None)
         if "integer string conversion" in fault.message:  # a limit of the interpreter's
             return None
-        if _is_python_2(text):
+        is_too_deep = "too many nested" in fault.message  # in any dialect
+        if not is_too_deep and _is_python_2(text):
             return _opinion(PYTHON_CHECKER, fault, PYTHON_2)
         with suppress(RecursionError):
-            if _python_fault(without_newer_syntax(text)) is None:
-                return Opinion(is_ok=True, checker=f"{PYTHON_CHECKER}+newer")
+            if not is_too_deep and _python_fault(without_newer_syntax(text)) is None:
+                return Opinion(is_ok=True, checker=NEWER_CHECKER)
     return _opinion(PYTHON_CHECKER, fault)
 
 

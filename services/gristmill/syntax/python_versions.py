@@ -8,6 +8,7 @@ The results are good for that alone; they are never run, and their positions mea
 import ast
 import re
 from functools import cache
+from keyword import kwlist
 
 from tree_sitter import Language, Node, Query, QueryCursor
 
@@ -33,6 +34,15 @@ _ONCE_NAMES = frozenset(("async", "await", "nonlocal", "True", "False"))
 _LONGEST = 1_000  # tokens of what an `except` catches, and of a tuple among parameters
 _OPEN = frozenset("([{")
 _CLOSE = frozenset(")]}")
+_ENDS_OPERAND = frozenset((*_CLOSE, "'"))  # strings have become empty ones
+_BEFORE_OPERAND = frozenset(kwlist) - {"None"}
+# A list of Python 2 may be made over several things: `[x for x in a, b if x]`.
+_NEXT_IN_LIST = {
+    "[": ("for",),
+    "[for": ("in",),
+    "[in": ("for", "if"),
+    "[if": ("for", "if"),
+}
 # What follows `print` or `exec` as a statement and could not follow a name in an expression.
 _NO_OPERAND = frozenset(("and", "or", "in", "is", "if", "else", "for"))
 # A name like `e` or `(code, text)`; a second exception has a capital or a dot.
@@ -52,6 +62,8 @@ def as_python_3(text: str) -> str:
     'print >>f, 0o777\n'
     >>> as_python_3("print 10L <> `x`\n")
     'print, 10 != (x)\n'
+
+    Of a list that is made over several things, none may be a lambda, and no comma may be the last.
     """
     lines = _Rewriting(text).result().split("\n")
     # Python 2 took a tab for the way to the next multiple of eight columns.
@@ -90,13 +102,17 @@ class _Rewriting:
         tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(text)]
         self._kinds = [kind for kind, _ in tokens]
         self._words = [word for _, word in tokens]
-        self._depth = 0
+        # What is open, and of a list how far its comprehension is: "for", "in" or "if" behind it.
+        self._open: list[str] = []
         self._begins = True  # whether the next word begins a statement
         self._raises = False
         self._previous = ""
-        self._open_backtick = False
         # Depths at which parameters stand: one for each `def` or `lambda` that is being read.
         self._parameters: list[int] = []
+
+    @property
+    def _depth(self) -> int:
+        return len(self._open)
 
     def result(self) -> str:
         """Return the rewritten text."""
@@ -122,7 +138,10 @@ class _Rewriting:
             return _number(word)
         if kind == "name":
             return self._name(at, word)
-        return " or " if word == "," and self._raises and not self._depth else self._sign(word)
+        if word == ",":
+            is_raised = self._raises and not self._depth
+            return " or " if is_raised or self._open[-1:] == ["[in"] else word
+        return self._sign(word)
 
     def _name(self, at: int, word: str) -> str:
         if self._begins:
@@ -131,6 +150,8 @@ class _Rewriting:
                 return word + ","
             if word == "except":
                 self._join_caught(at)
+        if self._open and word in _NEXT_IN_LIST.get(self._open[-1], ()):
+            self._open[-1] = f"[{word}"
         if word == "lambda":
             self._parameters.append(self._depth)
         elif word == "def":
@@ -144,7 +165,7 @@ class _Rewriting:
         kind, word = self._kinds[at : at + 1], "".join(self._words[at : at + 1])
         if kind == ["name"]:
             return word not in _NO_OPERAND
-        return kind in (["string"], ["number"]) or word in {"[", "{", "~"}
+        return kind in (["string"], ["number"]) or word in {"[", "{", "~", "`"}
 
     def _join_caught(self, at: int) -> None:
         """Replace the comma before the name that an exception gets."""
@@ -178,17 +199,28 @@ class _Rewriting:
 
     def _sign(self, word: str) -> str:
         if word == "`":
-            self._open_backtick = not self._open_backtick
-            return "(" if self._open_backtick else ")"
+            return self._backtick()
         if word in _OPEN:
-            self._depth += 1
+            self._open.append(word)
         elif word in _CLOSE:
-            self._depth = max(0, self._depth - 1)
+            del self._open[-1:]
             while self._parameters and self._parameters[-1] > self._depth:
                 self._parameters.pop()
         elif word == ":" and self._parameters[-1:] == [self._depth]:
             self._parameters.pop()
         return "!=" if word == "<>" else word
+
+    def _backtick(self) -> str:
+        """Return a bracket: it opens where an operand is wanted, within others, too."""
+        before, end = self._previous, self._previous[-1:]
+        is_word = end.isalnum() or end == "_" or before[:1].isdigit()
+        is_operand = end in _ENDS_OPERAND or (is_word and before not in _BEFORE_OPERAND)
+        if is_operand and not self._begins:
+            if self._open[-1:] == ["`"]:
+                self._open.pop()
+            return ")"
+        self._open.append("`")
+        return "("
 
 
 def _number(token: str) -> str:
@@ -206,24 +238,43 @@ _NEWER = """
 (list_comprehension body: (list_splat . "*" @cut))
 """
 _DEFAULT = re.compile(rb"(?<![=<>!:])=(?!=)")
+_NO_DEFAULT = re.compile(rb"(?<![=<>!:])=\s*[,\]]")
+# In an alias the grammar knows no default with a star.
+_STARRED_DEFAULT = re.compile(
+    r"^([ \t]*type[ \t]+\w+\s*\[.{0,200}?\*\w+\s*=\s*)\*(?=\w)", re.MULTILINE | re.DOTALL
+)
 _LAZY = re.compile(r"^([ \t]*)lazy[ \t]+(?=(?:import|from)\b)", re.MULTILINE)
+
+
+_NESTED_FORMAT = """
+(format_expression (format_specifier (format_expression) @nested))
+"""
+
+
+def _python() -> Language:
+    language: Language | None = parser_for("python").language
+    assert language is not None
+    return language
 
 
 @cache
 def _newer() -> Query:
-    language: Language | None = parser_for("python").language
-    assert language is not None
-    return Query(language, _NEWER)
+    return Query(_python(), _NEWER)
+
+
+@cache
+def _nested_formats() -> QueryCursor:
+    return QueryCursor(Query(_python(), _NESTED_FORMAT))
 
 
 def without_newer_syntax(text: str) -> str:
     """Return a text without what Python got after 3.11, as far as tree-sitter finds it.
 
     Type parameters and aliases (3.12), strings with quotes, backslashes, comments or newlines in
-    their fields (3.12), template strings and several exceptions without brackets (3.14), lazy
-    imports and unpacking in comprehensions (3.15).
+    their fields or with fields in the formats of formats (3.12), template strings and several
+    exceptions without brackets (3.14), lazy imports and unpacking in comprehensions (3.15).
     """
-    source = _LAZY.sub(r"\1", text).encode()
+    source = _STARRED_DEFAULT.sub(r"\1", _LAZY.sub(r"\1", text)).encode()
     captures = QueryCursor(_newer()).captures(parser_for("python").parse(source).root_node)
     edits = [(node.start_byte, node.end_byte, b"") for node in captures.get("cut", ())]
     edits += [
@@ -246,6 +297,8 @@ def without_newer_syntax(text: str) -> str:
 
 def _are_parameters(text: bytes) -> bool:
     """Tell whether a bracket reads as an index, bounds as slices and defaults as further places."""
+    if _NO_DEFAULT.search(text):
+        return False
     try:
         ast.parse(b"_" + _DEFAULT.sub(b",", text).replace(b"**", b"*"), mode="eval")
     except (SyntaxError, ValueError):
@@ -266,7 +319,7 @@ def _is_newer_string(node: Node) -> bool:
             return True
         if len(quote) == 1 and b"\n" in inside:
             return True
-    return False
+    return bool(_nested_formats().captures(node))
 
 
 def _brackets(node: Node) -> list[tuple[int, int, bytes]]:

@@ -1,12 +1,15 @@
 """Other readings of a text in which a grammar finds errors, without what the grammar lacks.
 
-A reading never adds to a program; it leaves out what is well-formed beyond doubt where it stands.
+A reading never adds to a program, the end of its last line apart; it leaves out or renames what is
+well-formed beyond doubt where it stands.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from gristmill.syntax.markup import without_tags
 
 FLOW: Final = "Flow"
 _FLOW_PRAGMA: Final = "@flow"
@@ -15,6 +18,15 @@ _PRAGMA_CHARS: Final = 2_000
 _IMPORTED_TYPE: Final = re.compile(r"""\bimport\(\s*(?:"[^"\n]*"|'[^'\n]*')\s*\)(?=\s*[.\[])""")
 # `interface Name<in A, out B>`: how a parameter may vary.
 _VARIANCE: Final = re.compile(r"([<,]\s*)(?:in\s+out|in|out)\s+(?=[A-Za-z_$])")
+# `#\ ` and `#\(` are characters; `for symbol being each external-symbol of` goes over a package.
+_CHARACTER: Final = re.compile(r"#\\[^\w\n]")
+_BEING: Final = re.compile(r"\bbeing\s++(?:each|the)\s++[\w-]++\s++(?:of|in)\b", re.IGNORECASE)
+# `$(NAME:.c=.o)`, of which the grammar of Makefile knows `$(NAME:%.c=%.o)` alone.
+_SUBSTITUTION: Final = re.compile(r"\$([({])([\w.-]++):[^(){}$\s:#=]*+=[^(){}$\s:#]*+([)}])")
+# A message outside of rules, with brackets in it: `$(error no target (see README))`.
+_MESSAGE: Final = re.compile(r"^ *+\$[({](?:error|info|warning) .*$", re.MULTILINE)
+# `..\..\tools\run.exe`: the grammar of Batchfile takes a command for no path that begins so.
+_FROM_HERE: Final = re.compile(r"(?<![\w\\.%~:])(?:\.{1,2}\\)++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +45,17 @@ def other_readings(grammar: str, text: str) -> Iterator[Reading]:
     elif grammar == "javascript" and _FLOW_PRAGMA in text[:_PRAGMA_CHARS]:
         # JavaScript with types: those of Flow are nearly those of TypeScript.
         yield Reading("tsx", _VARIANCE.sub(r"\1", text), FLOW)
+    elif grammar == "make":
+        yield Reading(grammar, _MESSAGE.sub("", _SUBSTITUTION.sub(r"$\1\2\3", text)))
+    elif grammar == "batch":
+        yield Reading(grammar, _FROM_HERE.sub("", text))
+    elif grammar == "commonlisp":
+        # Its strings may be no format that the grammar knows.
+        plain = _CHARACTER.sub(r"#\\a", text.replace("~", "-"))
+        yield Reading(grammar, _BEING.sub("in", plain))
+    elif grammar in ("gitattributes", "gitignore") and not text.endswith("\n"):
+        yield Reading(grammar, f"{text}\n")
+    elif grammar == "html":
+        yield Reading(grammar, without_tags(text))
     elif grammar == "haskell":
         yield Reading(grammar, text.expandtabs())  # its layout counts by them, its grammar does not

@@ -12,7 +12,7 @@ from gristmill.syntax import budgets, features, opinions
 from gristmill.syntax.budgets import budget_for
 from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
 from gristmill.syntax.features import features_of, features_of_text
-from gristmill.syntax.grammars import candidate_of, grammar_of
+from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
 from gristmill.syntax.parse import errors_in, errors_under, parser_for
@@ -21,10 +21,10 @@ from gristmill.syntax.readings import other_readings
 _TREELESS: Final = frozenset(("JSON",))
 """Languages of nothing but data: a tree would add little to what lines tell."""
 
-_RULES: Final = 2
+RULES: Final = 4
 """Grows with every change of a grammar or of how texts are read before they are judged."""
 
-VERSION: Final = f"{_RULES}.{budgets.VERSION}.{opinions.VERSION}.{features.VERSION}"
+VERSION: Final = f"{RULES}.{budgets.VERSION}.{opinions.VERSION}.{features.VERSION}"
 """What a verdict and the features depend on besides the text and the least budget."""
 
 
@@ -112,7 +112,7 @@ def _judge(
         dialect=dialect,
         error_share=wrong,
         budget=budget,
-        checker=f"tree-sitter:{grammar}",
+        checker=f"{TREE_SITTER}{grammar}",
     )
     return verdict, parse
 
@@ -145,7 +145,7 @@ def _best_reading(parse: _Parse, text: str, enough: float) -> tuple[float, str]:
     size = len(parse.source) if parse.code is text else len(text.encode())
     if parse.grammar in GRAMMARS:
         most = int(enough * size)
-        least = least_error_bytes(parse.grammar, parse.source, errors, enough=most)
+        least = least_error_bytes(parse.grammar, parse.source, parse.tree, enough=most)
         return min(1.0, least / size), ""
     for reading in other_readings(parse.grammar, parse.code):
         found = errors_in(reading.grammar, reading.text.encode()).num_bytes

@@ -5,6 +5,7 @@ and one record more, for the archive itself, that says what was wrong with the r
 """
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -19,7 +20,13 @@ from gristmill.runtime.adapters.tar_archive import read_tar
 from gristmill.runtime.adapters.zip_archive import read_zip
 from gristmill.runtime.model import Reason
 
-__all__ = ["TAR_SUFFIXES", "ArchiveLimits", "Member", "is_archive", "read_members"]
+__all__ = [
+    "TAR_SUFFIXES", "ArchiveLimits", "Member", "Open", "explained", "is_archive",
+    "open_local", "read_members",
+]  # fmt: skip
+
+Open = Callable[[], tuple[io.RawIOBase, int]]
+"""Opens an archive for reading from any place of it; returns it unbuffered, and its size."""
 
 TAR_SUFFIXES = (
     ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2",
@@ -33,27 +40,29 @@ def is_archive(name: bytes) -> bool:
 
 
 def read_members(
-    location: bytes, limits: ArchiveLimits, note: Callable[[int], None] = lambda _: None
+    location: bytes,
+    limits: ArchiveLimits,
+    note: Callable[[int], None] = lambda _: None,
+    opened: Open | None = None,
 ) -> Iterator[Member]:
     """Yield the members of an archive in its own order; directories are passed over.
 
     Never raises for a bad archive: the last member then has no name and says why. Nor is an archive
-    without files silent. `note` is told how many of the archive's bytes have been read.
+    without files silent. `note` is told how many of the archive's bytes have been read. Without
+    `opened` the location is that of a file, else only its name is looked at.
     """
     empty = True
     try:
-        with open(location, "rb", opener=_open) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.ENXIO, "not a regular file")
+        file, size = (opened or open_local(location))()
+        with file:
             read = read_zip if location.lower().endswith(b".zip") else read_tar
-            members = read(file, location, status.st_size, limits)
-            for member in _within(members, status.st_size, limits):
-                note(os.lseek(file.fileno(), 0, os.SEEK_CUR))
+            members = read(file, location, size, limits)
+            for member in _within(members, size, limits):
+                note(file.tell())
                 empty = False
                 yield member
     except (LimitReachedError, *ARCHIVE_ERRORS) as error:
-        fault, detail = _explained(error)
+        fault, detail = explained(error)
         yield Member(name=None, size_bytes=0, fault=fault, detail=detail[:200])
     else:
         if empty:
@@ -61,11 +70,26 @@ def read_members(
             yield Member(name=None, size_bytes=0, fault=Reason.EMPTY, detail=detail)
 
 
-def _open(location: str, flags: int) -> int:
+def open_local(location: bytes) -> Open:
+    """Return what opens a regular file; no link is followed."""
+
+    def open_it() -> tuple[io.RawIOBase, int]:
+        file = open(location, "rb", buffering=0, opener=_opener)  # noqa: SIM115  # handed on open
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            file.close()
+            raise OSError(errno.ENXIO, "not a regular file")
+        return file, status.st_size
+
+    return open_it
+
+
+def _opener(location: str, flags: int) -> int:
     return os.open(location, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
-def _explained(error: Exception) -> tuple[Reason, str]:
+def explained(error: Exception) -> tuple[Reason, str]:
+    """Return the reason and the sentence of what was raised while an archive was read."""
     if isinstance(error, LimitReachedError):
         return Reason.ARCHIVE_LIMIT, str(error)
     if isinstance(error, MemoryError) or "emory" in str(error):

@@ -18,7 +18,15 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from gristmill.runtime.model import BadInput, BlobReference, Fatal, Poison, Reason, Transient
+from gristmill.runtime.model import (
+    BadInput,
+    BlobReference,
+    Fatal,
+    NoStore,
+    Poison,
+    Reason,
+    Transient,
+)
 from gristmill.runtime.model.document import sha256_hex
 from gristmill.runtime.ports import BlobStore
 
@@ -177,7 +185,7 @@ class FileBlobStore:
         except FileNotFoundError as error:
             # A wrong or unmounted directory must not set every document aside, one by one.
             if not os.path.isdir(os.path.join(self._directory, "blobs")):
-                raise Fatal(f"there is no blob store in {self._directory}") from error
+                raise NoStore(f"there is no blob store in {self._directory}") from error
             raise missing(reference) from error
         except OSError as error:
             if error.errno in {errno.ELOOP, errno.ENXIO}:  # a link; a pipe or socket

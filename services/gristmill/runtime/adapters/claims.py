@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gristmill.runtime.adapters import claims_kernel as kernel
 from gristmill.runtime.adapters.claims_kernel import CELLS, RECORD
 from gristmill.runtime.model import Fatal, Kind
-from gristmill.runtime.ports import Admission, Duplicate, Fingerprint, Kept, Resubmitted
+from gristmill.runtime.ports import Admission, Candidate, Duplicate, Fingerprint, Kept, Resubmitted
 from gristmill.runtime.ports.index import (
     BANDS,
     DEFAULT_THRESHOLD,
@@ -142,6 +142,35 @@ class Claims:
         self.sources.forget_from(pending.num_sources)
         self.domains.forget_from(pending.num_domains)
         self._pending = None
+
+    def look(self, fingerprints: Sequence[Fingerprint]) -> list[Admission]:
+        """Return the verdicts that a batch would get, and be as before."""
+        admissions, _ = self.admit(fingerprints)
+        self.withdraw()
+        return admissions
+
+    def candidates(self, fingerprint: Fingerprint) -> list[Candidate]:
+        """Return who owns bands of a document's signature, in the order of their admission."""
+        if not fingerprint.signature:
+            return []
+        num_sources, num_domains = len(self.sources), len(self.domains)
+        row = self.pack([fingerprint])
+        self.sources.forget_from(num_sources)
+        self.domains.forget_from(num_domains)
+        owners = np.empty(BANDS, np.int64)
+        kernel.owners(self._bands, self._rows.cells, _cells(row)[0], owners)
+        return [self._candidate(owner, owners, row[0]) for owner in np.unique(owners[owners >= 0])]
+
+    def _candidate(self, owner: int, owners: NDArray[np.int64], row: Any) -> Candidate:  # noqa: ANN401  # numpy's record
+        record = self._rows.records[owner]
+        equal = int(np.count_nonzero(record["signature"] == row["signature"]))
+        counts = int(record["num_shingles"]), int(row["num_shingles"])
+        return Candidate(
+            of=record["document_id"].tobytes().hex(),
+            bands=tuple(np.flatnonzero(owners == owner).tolist()),
+            similarity=equal / PERMUTATIONS,
+            matches=equal >= self._least and min(counts) >= self._least_ratio * max(counts),
+        )
 
     def load(self, log: Iterable[Records]) -> None:
         """Take records in from a log, in its order, with the claims that are still free."""

@@ -129,6 +129,14 @@ def restore(bands: Array, exact: Array, cells: Array, first: int, end: int) -> t
 
 
 @compiled
+def owners(bands: Array, cells: Array, row: Array, found: Array) -> None:
+    """Note for each band of a row which row owns it, -1 where none does."""
+    for band in range(BANDS):
+        slot = _find(bands, cells, row, band, _band_tag(row, band))
+        found[band] = -1 if bands[slot] == _FREE else _owner(bands[slot])
+
+
+@compiled
 def first_free(table: Array) -> Scalar:
     """Return the first free slot."""
     slot = 0

@@ -88,6 +88,11 @@ class Health:
         self._stopped = True
         self._tell()
 
+    @property
+    def ends(self) -> bool:
+        """Whether the worker was told to end, or has ended."""
+        return self._draining or self._stopped
+
     def last_beat(self) -> float:
         """Return when the loop last beat, on the steady clock."""
         return self._beaten
@@ -128,7 +133,7 @@ class Health:
     def unsubscribe(self, listener: Callable[[], object]) -> None:
         """Call it no more."""
         with self._changing:
-            self._listeners = tuple(one for one in self._listeners if one is not listener)
+            self._listeners = tuple(one for one in self._listeners if one != listener)
 
     def _tell(self) -> None:
         for listener in self._listeners:

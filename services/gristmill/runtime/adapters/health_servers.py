@@ -1,27 +1,22 @@
-"""Serves a worker's health and metrics: HTTP for Prometheus and the kubelet, gRPC for whom it may.
+"""Serves a worker's health and metrics: HTTP for Prometheus and the kubelet; and its gRPC server.
 
-Both tell what `Health` says at that moment; they keep no state of their own. They answer anybody
-who reaches the port, so they say nothing secret, and no client, slow or mad, can shut others out:
+Both tell what `Health` says at that moment; they keep no state of their own. Health answers anybody
+who reaches the port, so it says nothing secret, and no client, slow or mad, can shut others out:
 connections, streams and threads are few, and the oldest gives way.
 """
 
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from queue import Empty, SimpleQueue
 from socketserver import ThreadingTCPServer
-from threading import BoundedSemaphore, Event, Lock, Thread
-from typing import Any, Self, TypeVar
-
-import grpc
-from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2
+from threading import Lock, Thread
+from typing import Self, TypeVar
 
 from gristmill.runtime.adapters.clock import SystemClock
+from gristmill.runtime.adapters.grpc_server import GrpcServer, Services
 from gristmill.runtime.adapters.health import Health
 from gristmill.runtime.model import BadInput
 from gristmill.runtime.ports import EventLog
@@ -33,9 +28,6 @@ _TICK_SECONDS = 0.2  # how soon a stall, a connection past its time or an end is
 _IO_SECONDS = 5.0  # one read or write of a client
 _CONNECTION_SECONDS = 10.0  # one connection, whatever it does; Prometheus gives up after 10, too
 _MOST_CONNECTIONS = 32
-_MOST_WATCHERS = 8
-_CHECK_THREADS = 4
-_SERVICE = "grpc.health.v1.Health"
 
 
 class HealthServers:
@@ -55,13 +47,18 @@ class HealthServers:
         host: str,
         http_port: int = 0,
         grpc_port: int = 0,
+        services: Services | None = None,
     ) -> None:
         self._http = _taken(host, http_port, lambda: _HttpServer(host, http_port))
         self._http.serve(health, exposition, log)
         try:
-            services = frozenset({"", f"gristmill.{stage}"})
-            self._grpc = _taken(host, grpc_port, lambda: _GrpcServer(host, grpc_port))
-            self._grpc.serve(_Servicer(services, health))
+            name = f"gristmill.{stage}"
+            served = services or Services()
+            self._grpc = _taken(
+                host,
+                grpc_port,
+                lambda: GrpcServer(served, health, name, host=host, port=grpc_port),
+            )
         except BaseException:
             self._http.close()
             raise
@@ -78,12 +75,12 @@ class HealthServers:
 
     def close(self, deadline_seconds: float = 5.0) -> None:
         """Let go of the ports, end all streams, and wait no longer than this; twice is harmless."""
-        clock = SystemClock()
-        until = clock.monotonic() + deadline_seconds
-        ended = self._grpc.stop(deadline_seconds / 2)
+        self._grpc.close(deadline_seconds / 2)
         self._http.close()
-        ended.wait(max(0.0, until - clock.monotonic()))
-        self._grpc.close()
+
+    def finish_calls(self, deadline_seconds: float) -> None:
+        """Take no more calls and wait for those that run, no longer than this; then end them."""
+        self._grpc.close(deadline_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -225,135 +222,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing: requests come every few seconds for ever."""
-
-
-# --- gRPC -----------------------------------------------------------------------------------------
-
-# gRPC and its health package carry no types.
-_Request = Any
-_Response = Any
-_Context = Any
-_Status = Any
-
-
-class _Servicer:
-    """Answers grpc.health.v1; not the package's own servicer.
-
-    That one sends to all watchers under one lock, so that a single one which does not read would
-    hold up the others and every check. Here each watcher has a thread, and there are few.
-    """
-
-    def __init__(self, services: frozenset[str], health: Health) -> None:
-        self._services = services
-        self._health = health
-        self._places = BoundedSemaphore(_MOST_WATCHERS)
-        self._closing = False
-
-    def close(self) -> None:
-        """Report that nothing is served, and end the streams within a tick."""
-        self._closing = True
-
-    def check(self, request: _Request, context: _Context) -> _Response:
-        status = self._status(request.service)
-        if status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN:
-            context.set_code(grpc.StatusCode.NOT_FOUND)
-            return health_pb2.HealthCheckResponse()
-        return health_pb2.HealthCheckResponse(status=status)
-
-    def watch(self, request: _Request, context: _Context) -> Iterator[_Response]:
-        if not self._places.acquire(blocking=False):
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers")
-        woken: SimpleQueue[None] = SimpleQueue()  # the one queue that a signal handler may fill
-
-        def wake() -> None:
-            woken.put(None)
-
-        self._health.subscribe(wake)
-        context.add_callback(wake)
-        told = None
-        try:
-            while context.is_active():
-                closing = self._closing
-                status = self._status(request.service)
-                if status != told:
-                    told = status
-                    yield health_pb2.HealthCheckResponse(status=status)
-                if closing:
-                    return
-                _wait(woken)
-        finally:
-            self._health.unsubscribe(wake)
-            self._places.release()
-
-    def _status(self, service: str) -> _Status:
-        if service not in self._services:
-            return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-        if self._closing or not self._health.report().ready:
-            return health_pb2.HealthCheckResponse.NOT_SERVING
-        return health_pb2.HealthCheckResponse.SERVING
-
-
-def _wait(woken: "SimpleQueue[None]") -> None:
-    try:
-        woken.get(timeout=_TICK_SECONDS)
-    except Empty:
-        return
-
-
-class _GrpcServer:
-    """A gRPC server of one service."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._threads = ThreadPoolExecutor(_MOST_WATCHERS + _CHECK_THREADS, "health grpc")
-        self._server = grpc.server(
-            self._threads,
-            options=[
-                ("grpc.so_reuseport", 0),  # or two workers would share a port without a word
-                ("grpc.max_concurrent_streams", _MOST_CONNECTIONS),
-                ("grpc.max_receive_message_length", 1 << 12),
-                ("grpc.keepalive_time_ms", 30_000),  # a watcher that vanished leaves its place
-            ],
-            maximum_concurrent_rpcs=2 * _MOST_CONNECTIONS,
-        )
-        self._servicer: _Servicer | None = None
-        try:
-            self.port: int = self._server.add_insecure_port(
-                f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            )
-        except RuntimeError:
-            self._threads.shutdown(wait=False)
-            raise
-
-    def serve(self, servicer: _Servicer) -> None:
-        self._servicer = servicer
-        response = health_pb2.HealthCheckResponse.SerializeToString
-        methods = {
-            "Check": grpc.unary_unary_rpc_method_handler(
-                servicer.check, request_deserializer=_parsed, response_serializer=response
-            ),
-            "Watch": grpc.unary_stream_rpc_method_handler(
-                servicer.watch, request_deserializer=_parsed, response_serializer=response
-            ),
-        }
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_SERVICE, methods),)
-        )
-        self._server.start()
-
-    def stop(self, grace_seconds: float) -> Event:
-        """Take no more calls; return what is set when all have ended, at last by force."""
-        if self._servicer is not None:
-            self._servicer.close()
-        ended: Event = self._server.stop(grace_seconds)
-        return ended
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False)
-
-
-def _parsed(request: bytes) -> _Request:
-    """Return a request, or None, which gRPC refuses; what is raised here it would log instead."""
-    try:
-        return health_pb2.HealthCheckRequest.FromString(request)
-    except DecodeError:
-        return None

@@ -92,7 +92,7 @@ class IcebergTables:
                 )
                 with suppress(CommitFailedException):  # another process adds them too
                     _add_columns(table, definition)
-                if table.current_snapshot() is None and name != "takedowns":
+                if table.current_snapshot() is None and definition.is_fed:
                     with suppress(CommitFailedException):  # another process makes them too
                         self._append(table, definition.arrow_schema().empty_table(), {}, 0)
 
@@ -105,6 +105,29 @@ class IcebergTables:
                 f"there is no table {NAMESPACE}.{table} yet: the first run was stopped at its "
                 "start; run it again"
             ) from error
+
+    def has(self, table: str) -> bool:
+        """Tell whether a table was made: an earlier version may not have known it."""
+        return self._catalog.table_exists((NAMESPACE, table))
+
+    def read(self, table: str) -> pa.Table:
+        """Return all rows of a small table; none where an earlier version did not make it."""
+        if not self.has(table):
+            return TABLES[table].arrow_schema().empty_table()
+        return self.load(table).scan().to_arrow()
+
+    def append(self, table: str, columns: Columns) -> None:
+        """Add rows to a table that no stage feeds; it is made if it is not there."""
+        self.create()
+        data = _arrow(TABLES[table], columns, 0)
+        with explained():
+            for _ in range(_ATTEMPTS):
+                try:
+                    self.load(table).append(data)
+                except CommitFailedException:  # another writer was quicker
+                    continue
+                return
+        raise Fatal(f"table {table}: {_ATTEMPTS} writes in a row met another writer's")
 
     def positions(self, table: str) -> Mapping[str, int]:
         """Return, per source, the offset before which the table holds everything."""

@@ -39,6 +39,8 @@ class TableDefinition:
     explanation: str
     columns: tuple[Column, ...]
     sort_by: tuple[str, ...]
+    is_fed: bool = True
+    """Whether stages feed it, so that it carries a vector of positions."""
 
     def iceberg_schema(self) -> Schema:
         """Return the schema with field ids from 1 up."""
@@ -112,6 +114,11 @@ _FILES = TableDefinition(
         Column("fetched_at", _TIME, False, "when it was fetched, where the source knows"),
         Column("checker", _TEXT, False, "who ruled on its syntax; null: unchecked"),
         Column("dialect", _TEXT, False, "the dialect it is well-formed in, as Python 2"),
+        Column("readability", _DOUBLE, False, "what the score is made of, 0 to 10"),
+        Column("modularity", _DOUBLE, False, "what the score is made of, 0 to 10"),
+        Column("clarity", _DOUBLE, False, "what the score is made of, 0 to 10"),
+        Column("reusability", _DOUBLE, False, "what the score is made of, 0 to 10"),
+        Column("zero_rule", _TEXT, False, "why the score is 0 whatever it is made of"),
     ),
     ("language", "repository"),
 )
@@ -156,10 +163,27 @@ _TAKEDOWNS = TableDefinition(
         Column("requested_at", _TIME, True, "when the request was accepted"),
     ),
     ("requested_at",),
+    is_fed=False,
+)
+
+_CUTS = TableDefinition(
+    "Cuts: a document is accepted by one when its score reaches the threshold and it is sampled.",
+    (
+        Column("cut", _TEXT, True, "the cut's name; rows of one name were made together"),
+        Column("scorer", _TEXT, True, "whose scores it reads"),
+        Column("language", _TEXT, False, "for which language; null: those without a row"),
+        Column("category", _TEXT, False, "for which category of pages; null: all"),
+        Column("threshold", _DOUBLE, True, "the least score that is accepted"),
+        Column("sampling_rate", _DOUBLE, True, "share of what reaches it that is accepted"),
+        Column("made_at", _TIME, True, "when it was made"),
+    ),
+    ("made_at", "language"),
+    is_fed=False,
 )
 
 TABLES: Mapping[str, TableDefinition] = {
     "files": _FILES,
     "ledger": _LEDGER,
     "takedowns": _TAKEDOWNS,
+    "cuts": _CUTS,
 }

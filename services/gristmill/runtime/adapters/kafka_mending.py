@@ -6,7 +6,6 @@ search does not find it, because the coordinator has nothing open. What was deci
 coordinator's log, as long as that is not compacted, so the marker that is missing can be written.
 """
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from kafka.admin import TransactionState
 from kafka.protocol.producer import WriteTxnMarkersRequest
 
 from gristmill.runtime.adapters.kafka_admin import administration, known_topics, partitions_of
+from gristmill.runtime.adapters.kafka_decisions import Decided
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.model import Transient
@@ -23,16 +23,10 @@ from gristmill.runtime.ports import Partition
 
 _OFFSETS = "__consumer_offsets"
 _TRANSACTIONS = "__transaction_state"
-# What Kafka calls a state in a value of its log, whose first fields are always these.
-_VALUE = struct.Struct(">hqhib")  # version, producer id, epoch, time limit, state
-_PREPARE_COMMIT, _PREPARE_ABORT = 2, 3
 _GOING_ON = {
     TransactionState.ONGOING, TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT,
     TransactionState.PREPARE_EPOCH_FENCE,
 }  # fmt: skip
-
-Producer = tuple[int, int]
-"""Producer id and epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +78,8 @@ def _find(admin: KafkaAdminClient, settings: KafkaSettings, topics: Iterable[str
         for there, one in opened
         if one.producer_id not in going_on and _key(there, one) in still
     ]
-    decided = _decisions(settings) if lost else {}
+    records = scan_topic(settings, _TRANSACTIONS) if lost else ()
+    decided = Decided(record.value for record in records)
     return [
         LostEnd(
             partition=Partition(*there),
@@ -92,7 +87,7 @@ def _find(admin: KafkaAdminClient, settings: KafkaSettings, topics: Iterable[str
             producer_id=one.producer_id,
             producer_epoch=one.producer_epoch,
             coordinator_epoch=one.coordinator_epoch,
-            is_commit=_agreed(decided.get((one.producer_id, one.producer_epoch), set())),
+            is_commit=decided.about((one.producer_id, one.producer_epoch), there),
         )
         for there, one in lost
     ]
@@ -112,24 +107,6 @@ def _going_on(admin: KafkaAdminClient) -> set[int]:
     except errors.TransactionalIdNotFoundError as error:
         raise Transient("transactions come and go while they are looked at") from error
     return {one.producer_id for one in told if one.state in _GOING_ON}
-
-
-def _decisions(settings: KafkaSettings) -> dict[Producer, set[bool]]:
-    """Return what was decided about the transactions of each producer, as the log still says."""
-    decided: dict[Producer, set[bool]] = {}
-    for record in scan_topic(settings, _TRANSACTIONS):
-        if len(record.value) < _VALUE.size:
-            continue  # the end of a transactional id
-        _, producer_id, epoch, _, state = _VALUE.unpack_from(record.value)
-        if state in {_PREPARE_COMMIT, _PREPARE_ABORT}:
-            commits = decided.setdefault((producer_id, epoch), set())
-            commits.add(state == _PREPARE_COMMIT)
-    return decided
-
-
-def _agreed(decisions: set[bool]) -> bool | None:
-    """Return the one decision; one producer's transactions are not told apart in its log."""
-    return next(iter(decisions)) if len(decisions) == 1 else None
 
 
 # Any: the library's own tuples.

@@ -5,6 +5,7 @@ Whatever the group does to this member comes out of the next poll.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Event, Lock
 from typing import Any
 
@@ -15,6 +16,7 @@ from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.model import Fatal, Transient
 from gristmill.runtime.ports import (
     Committed,
+    Delivery,
     Partition,
     Polled,
     Rewound,
@@ -54,6 +56,8 @@ class KafkaReader:
         self._events = _Events()
         # What is committed in the partitions that reading stands at the right place in.
         self._places: dict[Partition, Committed] = {}
+        # Where the next record to be given stands, in the same partitions.
+        self._next: dict[Partition, int] = {}
         self._paused = False
         self._closed = False
         self.known_lag: int | None = None
@@ -91,6 +95,7 @@ class KafkaReader:
             )
         except errors.NoOffsetForPartitionError:
             found = {}  # it was assigned just now: its place is looked up below
+            self._take_back()
         except (errors.FencedInstanceIdError, errors.GroupAuthorizationFailedError) as error:
             raise Fatal(f"this member of {self._group} was replaced or refused: {error}") from error
         except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:
@@ -99,15 +104,15 @@ class KafkaReader:
             # A broker that is lost during a look-up comes out of here: later it is there again.
             self._log.warning("poll failed", error=repr(error))
             found = self._nothing()
+            self._take_back()
         self._refuse_if_replaced()
         lost = self._take_events()
-        # What was read before a partition was put at its place comes again from there.
-        deliveries = [
-            delivery_of(record)
-            for partition, records in found.items()
-            if Partition(*partition) in self._places
-            for record in records
-        ]
+        deliveries: list[Delivery] = []
+        for there, records in found.items():
+            # What was read before a partition was put at its place comes again from there.
+            if (partition := Partition(*there)) in self._places:
+                deliveries += map(delivery_of, records)
+                self._next[partition] = deliveries[-1].offset + 1
         self._place_waiting()
         if self._paused:
             self.pause()  # what came with a rebalance is not paused
@@ -142,6 +147,16 @@ class KafkaReader:
     def _nothing(self) -> dict[TopicPartition, list[Any]]:
         Event().wait(_STEP_MS / 1000)
         return {}
+
+    def _take_back(self) -> None:
+        """Have what a poll that failed may have taken given again.
+
+        kafka-python 3.0.12 counts records as consumed before it sends the next fetch: where that
+        raises, for a broker that nobody knows any more, they are neither given nor read again.
+        """
+        for partition in self.assignment() & self._places.keys():
+            with suppress(errors.KafkaError):  # taken away just now
+                self._consumer.seek(TopicPartition(*partition), self._next[partition])
 
     def _gap(self, error: Exception) -> str:
         return (
@@ -186,6 +201,7 @@ class KafkaReader:
                 return
             note = stored.metadata or "" if stored is not None else ""
             self._places[partition] = Committed(offset, note)
+            self._next[partition] = offset
 
     def _settle_before(self) -> None:
         """Settle what would keep committed offsets from being known; raises when it cannot be."""

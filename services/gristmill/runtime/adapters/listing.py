@@ -1,138 +1,142 @@
-"""Local sources: a directory tree, a glob, a file or an archive, listed before anything is read.
+"""Sources as listings: everything that there is to read, found before anything is read.
 
 The listing is sorted by the bytes of the paths and hashed together with its root, the selection
 and the gates' rules: that hash is the source's identity. Written down, it says all that it takes
-to read the source again. Links are listed and not followed; each thing listed, readable or not, is
-one record (an archive that is opened: one for each member).
+to read the source again. Each thing listed, readable or not, is one record (an archive or a table
+that is opened: one for each member or row). Where the things lie is the subclasses' business: here
+local files, in `git_source` a commit, in `remote_source` what servers hold.
 """
 
-import glob
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
+from typing import Any
 
-import pathspec
-
-from gristmill.runtime.adapters.archives import ArchiveLimits, is_archive, read_members
+from gristmill.runtime.adapters.archives import ArchiveLimits, Open, open_local, read_members
 from gristmill.runtime.adapters.files import text_path
+from gristmill.runtime.adapters.items import FAULTS, Item, item_of_line, to_bytes, to_text
+from gristmill.runtime.adapters.local_files import find, item_at
+from gristmill.runtime.adapters.metadata import Metadata
+from gristmill.runtime.adapters.selection import Opening, Patterns, Selection
+from gristmill.runtime.adapters.table_columns import Columns
+from gristmill.runtime.adapters.table_rows import Row, check_columns, read_rows
 from gristmill.runtime.model import BadInput, Origin, Position, Reason
 from gristmill.runtime.ports import Entry, Listing
 from gristmill.runtime.ports.source import MEMBER_BITS
+
+__all__ = ["ListedSource", "LocalSource", "Lookup", "Selection", "Terms", "parse_listing"]
 
 _MEMBER_MASK = (1 << MEMBER_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which files of a source are wanted.
+class Terms:
+    """On which terms sources are read, all of them part of their identity.
 
-    `include` and `exclude` are patterns as in a `.gitignore`, matched on paths relative to the
-    source's root (inside an archive: on member names). `open_archives` turns archives found in a
-    directory into their members; an archive that is named itself is always opened.
+    `columns` are those of tables, None where tables are files like others; `metadata` is what is
+    known of repositories.
     """
 
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    open_archives: bool = True
-    skip: tuple[bytes, ...] = ()
+    selection: Selection
+    limits: ArchiveLimits
+    rules: Sequence[str]
+    columns: Columns | None = None
+    metadata: Metadata | None = None
+
+    @property
+    def opening(self) -> Opening:
+        """What is opened of what is found."""
+        return Opening(archives=self.selection.open_archives, tables=self.columns is not None)
+
+    @property
+    def opening_named(self) -> Opening:
+        """What is opened of what a user named itself."""
+        return Opening(archives=True, tables=self.columns is not None)
+
+    def as_line(self) -> dict[str, Any]:
+        """Return what the first line of a listing says of the terms."""
+        terms: dict[str, Any] = {
+            "include": self.selection.include,
+            "exclude": self.selection.exclude,
+            "open_archives": self.selection.open_archives,
+            "limits": asdict(self.limits),
+            "rules": list(self.rules),
+        }
+        if self.columns is not None:
+            terms["columns"] = self.columns.named()
+        if self.metadata is not None:
+            terms["metadata"] = self.metadata.sha256
+        return terms
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    path: bytes  # relative to the root
-    size_bytes: int
-    mtime_ns: int
-    type: str  # "file", "archive", "other" (link, pipe, device) or "unreadable" (a directory)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """What the place of an item gave: where its file lies, its content, or why there is none."""
+
+    location: bytes | None = None
+    content: bytes | None = None
+    fault: Reason | None = None
     detail: str = ""
 
 
-class LocalSource:
-    """A fixed, sorted listing of what lies under one SOURCE argument."""
+class ListedSource(ABC):
+    """A fixed, sorted listing of what one SOURCE argument names."""
 
     def __init__(
         self,
-        argument: str,
+        name: str,
+        place: Mapping[str, Any],
+        items: Sequence[Item],
+        terms: Terms,
         *,
-        selection: Selection,
-        limits: ArchiveLimits,
-        rules: Sequence[str],
-        listed: tuple[bytes, list[_Item]] | None = None,
+        repository: str,
+        num_absent: int = 0,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """List `argument`, or take root and items as `listed`. Raises BadInput for what is gone."""
-        self.limits = limits
-        self._rules, self._selection = rules, selection
-        self._wanted = _Patterns(selection)
-        self._root, self._items = listed or _list(os.fsencode(argument), selection, self._wanted)
-        self._name = os.path.basename(os.path.abspath(self._root)) or b"root"
+        """Take what was found.
+
+        `place` is all that it takes to find the place again, as the first line of the listing
+        holds it; `repository` is that of what no archive or table says otherwise.
+        """
+        self.limits = terms.limits
+        self._terms, self._place, self._items = terms, place, items
+        self._wanted = Patterns(terms.selection)
+        self._repository = repository
         self._inside = (-1, 0)  # which item is being read, and how many of its bytes were
-        self._before = [0, *accumulate(item.size_bytes for item in self._items)]
-        self._argument = text_path(argument)
+        self._before = [0, *accumulate(item.size_bytes for item in items)]
+        self._argument = name
         identity = hashlib.sha256()
         for line in self.lines():
             identity.update(line.encode() + b"\n")
         self.listing = Listing(
             source=identity.hexdigest()[:32],
-            name=self._argument,
+            name=name,
             total_bytes=self._before[-1],
-            num_entries=len(self._items),
-            warnings=() if self._items else (f"nothing to read under {self._argument}",),
+            num_entries=len(items),
+            num_absent=num_absent,
+            warnings=(*([] if items else [f"nothing to read under {name}"]), *warnings),
         )
-
-    @classmethod
-    def reopen(cls, lines: Iterable[str]) -> "LocalSource":
-        """Return the source that `lines()` told of, as it was listed then: nothing is looked at.
-
-        Only its name is lost: the root stands for it. Raises BadInput for other lines.
-        """
-        try:
-            about, *items = map(json.loads, lines)
-            root = _to_bytes(about["root"])
-            return cls(
-                text_path(root),
-                selection=Selection(
-                    include=tuple(about["include"]),
-                    exclude=tuple(about["exclude"]),
-                    open_archives=about["open_archives"],
-                ),
-                limits=ArchiveLimits(**about["limits"]),
-                rules=about["rules"],
-                listed=(root, [_reopened(*item) for item in items]),
-            )
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise BadInput(f"not the listing of a source: {error}") from error
 
     def lines(self) -> Iterator[str]:
         """Yield the listing as JSON lines: first what holds for all of it, then one item a line.
 
         In its paths a byte that is not UTF-8 is half of a surrogate pair: they can be turned back.
         """
-        yield json.dumps(
-            {
-                "root": _to_text(os.path.abspath(self._root)),
-                "include": self._selection.include,
-                "exclude": self._selection.exclude,
-                "open_archives": self._selection.open_archives,
-                "limits": asdict(self.limits),
-                "rules": list(self._rules),
-            }
-        )
+        yield json.dumps({**self._place, **self._terms.as_line()})
         for item in self._items:
-            yield json.dumps(
-                [item.type, item.size_bytes, item.mtime_ns, _to_text(item.path), item.detail]
-            )
+            yield json.dumps(item.as_line())
 
     def is_unchanged(self, offset: int) -> bool:
-        """Tell whether what stands at the offset still has the size and time that were listed."""
+        """Tell whether what stands at the offset is still what was listed, as far as one can see.
+
+        May raise Transient where that is a question to a server.
+        """
         number = offset >> MEMBER_BITS
-        if not number < len(self._items):
-            return False
-        item = self._items[number]
-        location = os.path.join(self._root, item.path)
-        return _item(location, item.path, open_archives=item.type == "archive") == item
+        return number < len(self._items) and self._stands(self._items[number])
 
     def end(self) -> int:
         """Return the offset behind the last item."""
@@ -153,32 +157,55 @@ class LocalSource:
             item = self._items[number]
             if item.type == "archive":
                 yield from self._members(item, number, member)
+            elif item.type == "table":
+                yield from self._rows(item, number, member)
             elif member == 0:
                 yield self._entry(item, number)
             member = 0
 
-    def _entry(self, item: _Item, number: int) -> Entry:
-        faults = {"other": Reason.NOT_A_FILE, "unreadable": Reason.UNREADABLE}
+    def check_table(self) -> bool:
+        """Tell whether there is a table. Raises BadInput if the first one lacks a column."""
+        first = next((item for item in self._items if item.type == "table"), None)
+        if first is None or self._terms.columns is None:
+            return False
+        check_columns(first.path, self._terms.columns, self._open(first))
+        return True
+
+    @abstractmethod
+    def _stands(self, item: Item) -> bool:
+        """Tell whether the item is still what was listed."""
+
+    @abstractmethod
+    def _look_up(self, item: Item, number: int) -> Lookup:
+        """Return what stands where a file was listed."""
+
+    @abstractmethod
+    def _open(self, item: Item) -> Open:
+        """Return what opens an archive or a table."""
+
+    def _root_origin(self, item: Item) -> Origin:
+        return self._origin(self._repository, text_path(item.path))
+
+    def _entry(self, item: Item, number: int) -> Entry:
+        fault = FAULTS.get(item.type)
+        found = Lookup(fault=fault, detail=item.detail) if fault else self._look_up(item, number)
         return Entry(
-            origin=self._origin(text_path(self._name), text_path(item.path)),
+            origin=self._root_origin(item),
             position=self._position(number, 0),
             size_bytes=item.size_bytes,
-            location=os.path.join(self._root, item.path),
-            fault=faults.get(item.type),
-            detail=item.detail,
+            location=found.location,
+            content=found.content,
+            fault=found.fault,
+            detail=found.detail,
         )
 
-    def _members(self, item: _Item, number: int, start: int) -> Iterator[Entry]:
-        location = os.path.join(self._root, item.path)
+    def _members(self, item: Item, number: int, start: int) -> Iterator[Entry]:
         archive = text_path(os.path.basename(item.path))
         count = 0
-
-        def note(num_bytes: int) -> None:
-            self._inside = (number, num_bytes)
-
-        for member in read_members(location, self.limits, note):
+        opened = self._open(item)
+        for member in read_members(item.path, self.limits, self._note(number), opened):
             if member.name is None:
-                origin = self._origin(text_path(self._name), text_path(item.path))
+                origin = self._root_origin(item)
             elif self._wanted(name := text_path(member.name)):
                 origin = self._origin(archive, name)
             else:
@@ -194,127 +221,151 @@ class LocalSource:
                 )
             count += 1
 
+    def _rows(self, item: Item, number: int, start: int) -> Iterator[Entry]:
+        """Yield the rows of a table; a row's number is its place in the table, wanted or not."""
+        columns, opened = self._terms.columns, self._open(item)
+        assert columns is not None, "tables are opened where columns are named"
+        for row in read_rows(item.path, columns, self.limits, self._note(number), opened):
+            if row.number < start or (row.path is not None and not self._wanted(row.path)):
+                continue
+            yield Entry(
+                origin=self._row_origin(item, row),
+                position=self._position(number, row.number),
+                size_bytes=row.size_bytes,
+                content=row.content,
+                fault=row.fault,
+                detail=row.detail,
+            )
+
+    def _row_origin(self, item: Item, row: Row) -> Origin:
+        if row.path is None:  # it stands for the table
+            return self._root_origin(item)
+        table = text_path(os.path.basename(item.path))
+        return self._completed(
+            Origin(
+                source=self._argument,
+                repository=row.repository or table,
+                path=row.path,
+                url=row.url,
+                revision=row.revision,
+                licence=row.licence,
+            )
+        )
+
+    def _note(self, number: int) -> Callable[[int], None]:
+        def note(num_bytes: int) -> None:
+            self._inside = (number, num_bytes)
+
+        return note
+
     def _origin(self, repository: str, path: str) -> Origin:
-        return Origin(source=self._argument, repository=repository, path=path)
+        return self._completed(Origin(source=self._argument, repository=repository, path=path))
+
+    def _completed(self, origin: Origin) -> Origin:
+        metadata = self._terms.metadata
+        return origin if metadata is None else metadata.completed(origin)
 
     def _position(self, number: int, member: int) -> Position:
         return Position(source=self.listing.source, offset=number << MEMBER_BITS | member)
 
 
-class _Patterns:
-    """Whether a path is wanted, by include and exclude patterns."""
+class LocalSource(ListedSource):
+    """A fixed, sorted listing of what lies under one local path."""
 
-    def __init__(self, selection: Selection) -> None:
-        self._include = _compiled(selection.include)
-        self._exclude = _compiled(selection.exclude)
+    def __init__(
+        self,
+        argument: str,
+        *,
+        selection: Selection,
+        limits: ArchiveLimits,
+        rules: Sequence[str],
+        columns: Columns | None = None,
+        metadata: Metadata | None = None,
+        listed: tuple[bytes, list[Item]] | None = None,
+    ) -> None:
+        """List `argument`, or take root and items as `listed`. Raises BadInput for what is gone."""
+        terms = Terms(
+            selection=selection, limits=limits, rules=rules, columns=columns, metadata=metadata
+        )
+        self._root, items = listed or _listed(os.fsencode(argument), terms)
+        super().__init__(
+            text_path(argument),
+            {"root": to_text(os.path.abspath(self._root))},
+            items,
+            terms,
+            repository=text_path(os.path.basename(os.path.abspath(self._root)) or b"root"),
+        )
 
-    def __call__(self, path: str, *, opened: bool = False) -> bool:
-        """Tell; an archive that is opened can be excluded whole, its members are included."""
-        if not opened and self._include is not None and not self._include.match_file(path):
-            return False
-        return self._exclude is None or not self._exclude.match_file(path)
+    @classmethod
+    def reopen(cls, lines: Iterable[str]) -> "LocalSource":
+        """Return the source that `lines()` told of, as it was listed then: nothing is looked at.
+
+        Only its name is lost: the root stands for it. Raises BadInput for other lines.
+        """
+        place, terms, items = parse_listing(lines)
+        try:
+            root = to_bytes(place["root"])
+        except (LookupError, AttributeError) as error:
+            raise BadInput(f"not the listing of a source: {error}") from error
+        return cls.of(text_path(root), terms, (root, items))
+
+    @classmethod
+    def of(
+        cls, argument: str, terms: Terms, listed: tuple[bytes, list[Item]] | None = None
+    ) -> "LocalSource":
+        """Return the source on terms that are put together; see the constructor."""
+        return cls(
+            argument,
+            selection=terms.selection,
+            limits=terms.limits,
+            rules=terms.rules,
+            columns=terms.columns,
+            metadata=terms.metadata,
+            listed=listed,
+        )
+
+    def _stands(self, item: Item) -> bool:
+        location = os.path.join(self._root, item.path)
+        return item_at(location, item.path, lambda _: item.type) == item
+
+    def _look_up(self, item: Item, number: int) -> Lookup:
+        del number
+        return Lookup(location=os.path.join(self._root, item.path))
+
+    def _open(self, item: Item) -> Open:
+        return open_local(os.path.join(self._root, item.path))
 
 
-def _compiled(patterns: tuple[str, ...]) -> "pathspec.GitIgnoreSpec | None":
+def parse_listing(lines: Iterable[str]) -> tuple[dict[str, Any], Terms, list[Item]]:
+    """Return what `lines()` told of: the place, the terms, the items. Raises BadInput if none."""
     try:
-        return pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
-    except ValueError as error:
-        raise BadInput(f"not a pattern as in a .gitignore: {error}") from error
+        about, *items = map(json.loads, lines)
+        selection = Selection(
+            include=tuple(about.pop("include")),
+            exclude=tuple(about.pop("exclude")),
+            open_archives=about.pop("open_archives"),
+        )
+        columns, metadata = about.pop("columns", None), about.pop("metadata", None)
+        terms = Terms(
+            selection=selection,
+            limits=ArchiveLimits(**about.pop("limits")),
+            rules=about.pop("rules"),
+            columns=None if columns is None else Columns(**columns),
+            metadata=None if metadata is None else Metadata(metadata, {}),
+        )
+        return about, terms, list(map(item_of_line, items))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BadInput(f"not the listing of a source: {error}") from error
 
 
-def _to_text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
-
-
-def _to_bytes(path: str) -> bytes:
-    return path.encode("utf-8", "surrogateescape")
-
-
-def _reopened(type_: str, size_bytes: int, mtime_ns: int, path: str, detail: str) -> _Item:
-    return _Item(_to_bytes(path), size_bytes, mtime_ns, type_, detail)
-
-
-def _list(argument: bytes, selection: Selection, wanted: _Patterns) -> tuple[bytes, list[_Item]]:
+def _listed(argument: bytes, terms: Terms) -> tuple[bytes, list[Item]]:
     """Return the root and the items that are wanted under it, sorted."""
-    root, found = _find(argument, selection)
+    wanted = Patterns(terms.selection)
+    root, found = find(
+        argument, terms.selection.skip, terms.opening, open_named=terms.opening_named
+    )
     return root, [
         item
         for item in sorted(found, key=lambda item: item.path)
-        if wanted(text_path(item.path), opened=item.type == "archive")
+        if wanted(text_path(item.path), opened=item.type in {"archive", "table"})
     ]
-
-
-def _find(argument: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:
-    """Return the root and what lies under it, not yet sorted."""
-    if os.path.isdir(argument):
-        return argument, list(_walk(argument, b"", selection))
-    if os.path.lexists(argument):
-        real = os.path.realpath(argument)  # a link that the user named is followed
-        root, name = os.path.split(real)
-        return root, [_item(real, name, open_archives=True)]
-    if glob.has_magic(argument):
-        return _glob(argument, selection)
-    raise BadInput(f"there is no file or directory {text_path(argument)}")
-
-
-def _glob(pattern: bytes, selection: Selection) -> tuple[bytes, list[_Item]]:
-    matches = glob.glob(pattern, recursive=True, include_hidden=True)
-    if not matches:
-        raise BadInput(f"nothing matches {text_path(pattern)}")
-    fixed = pattern.split(b"/")
-    root = b"/".join(fixed[: next(i for i, part in enumerate(fixed) if glob.has_magic(part))])
-    root = root or (b"/" if pattern.startswith(b"/") else b".")
-    items: dict[bytes, _Item] = {}
-    for match in matches:
-        if _is_skipped(match, selection):
-            continue
-        relative = os.path.relpath(match, root)
-        relative = b"" if relative == b"." else relative  # `**` matches the root too
-        if os.path.isdir(match) and not os.path.islink(match):
-            found = list(_walk(root, relative, selection))
-        else:
-            found = [_item(match, relative, open_archives=selection.open_archives)]
-        items.update((item.path, item) for item in found)
-    return root, list(items.values())
-
-
-def _is_skipped(match: bytes, selection: Selection) -> bool:
-    # The link itself stands where it stands, whatever it points at.
-    real = os.path.join(os.path.realpath(os.path.dirname(match)), os.path.basename(match))
-    return any(real == one or real.startswith(one + b"/") for one in selection.skip)
-
-
-def _walk(root: bytes, start: bytes, selection: Selection) -> Iterator[_Item]:
-    """Yield everything under `root/start` that is not a directory, depth first."""
-    pending = [start]
-    names = {os.path.basename(path) for path in selection.skip}
-    while pending:
-        relative = pending.pop()
-        directory = os.path.join(root, relative)
-        named_like_it = not relative or os.path.basename(directory) in names
-        if named_like_it and os.path.realpath(directory) in selection.skip:
-            continue
-        try:
-            with os.scandir(directory) as found:
-                children = list(found)
-        except OSError as error:
-            detail = (error.strerror or str(error)).lower()
-            yield _Item(relative or b".", 0, 0, "unreadable", detail)
-            continue
-        for child in children:
-            path = os.path.join(relative, child.name) if relative else child.name
-            if child.is_dir(follow_symlinks=False):
-                pending.append(path)
-            else:
-                yield _item(child, path, open_archives=selection.open_archives)
-
-
-def _item(found: os.DirEntry[bytes] | bytes, path: bytes, *, open_archives: bool) -> _Item:
-    try:
-        status = os.lstat(found) if isinstance(found, bytes) else found.stat(follow_symlinks=False)
-    except OSError as error:  # it vanished between the two calls
-        return _Item(path, 0, 0, "unreadable", (error.strerror or str(error)).lower())
-    if not stat.S_ISREG(status.st_mode):
-        return _Item(path, 0, status.st_mtime_ns, "other")
-    kind = "archive" if open_archives and is_archive(path) else "file"
-    return _Item(path, status.st_size, status.st_mtime_ns, kind)

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from threading import Lock
 
 import lmdb
 import numpy as np
@@ -28,11 +29,13 @@ from gristmill.runtime.adapters.claims import (
 )
 from gristmill.runtime.adapters.claims_kernel import RECORD
 from gristmill.runtime.model import BadInput, Fatal
-from gristmill.runtime.ports import Admission, Fingerprint
+from gristmill.runtime.ports import Admission, Candidate, Fingerprint
 from gristmill.runtime.ports.index import DEFAULT_THRESHOLD, SCHEME
 
 _FORMAT = 2
 _SEAL_BYTES = 4
+CUTS = b"cuts"
+"""The key that counts how often records were taken out of the log; readers begin anew then."""
 _MAP_BYTES = 1 << 38  # address space, not disk: LMDB grows its file as it fills
 _BATCH_BYTES = 16 << 20  # more than any batch takes, with the pages that LMDB copies for it
 # What LMDB and unpacking raise where a store is damaged; ValueError: JSON and text that are none.
@@ -74,6 +77,7 @@ class LmdbIndex:
         """
         self._path = path
         self._threshold = threshold
+        self._asking = Lock()  # whoever looks does so from another thread than who admits
         self._claims = Claims(threshold)
         self._named: dict[str, int] = {}  # how many names of each database are durable
         self._watermarks: dict[str, int] = {}
@@ -118,6 +122,10 @@ class LmdbIndex:
 
     def admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         """Decide a batch and make it durable, or raise and be as before."""
+        with self._asking:
+            return self._admit(fingerprints)
+
+    def _admit(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         admissions, added = self._claims.admit(fingerprints)
         watermarks = dict(self._watermarks)
         advance(watermarks, fingerprints)
@@ -131,6 +139,16 @@ class LmdbIndex:
                 raise
         self._watermarks = watermarks
         return admissions
+
+    def look(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
+        """Return what `admit` would answer now."""
+        with self._asking:
+            return self._claims.look(fingerprints)
+
+    def candidates(self, fingerprint: Fingerprint) -> Sequence[Candidate]:
+        """Return the owners of the bands of a signature."""
+        with self._asking:
+            return self._claims.candidates(fingerprint)
 
     def restore(self, fingerprints: Sequence[Fingerprint]) -> None:
         """Take in documents that were kept before, whatever is like them, in the order given."""
@@ -182,6 +200,7 @@ class LmdbIndex:
                     kept = records[stays(records)]
                     if len(kept) < len(records):
                         transaction.put(number, seal(kept.tobytes()), db=self._log)
+                self._count_cut(transaction)
                 claims = self._load(transaction)
         except (lmdb.Error, OSError) as error:
             raise _full_or_broken(error, self._path) from error
@@ -269,9 +288,7 @@ class LmdbIndex:
         return claims
 
     def _unpack(self, packed: bytes) -> Records:
-        if zlib.crc32(packed[:-_SEAL_BYTES]) != int.from_bytes(packed[-_SEAL_BYTES:], "big"):
-            raise ValueError("a record is damaged")
-        records: Records = np.frombuffer(packed[:-_SEAL_BYTES], RECORD)
+        records = unseal(packed)
         limits = {
             "kind": len(KINDS), "source": self._named["sources"], "domain": self._named["domains"],
         }  # fmt: skip
@@ -284,6 +301,10 @@ class LmdbIndex:
         """Tell for each record whether its source is one of these."""
         chosen = [n for n, name in enumerate(self._claims.sources.names) if name in sources]
         return np.isin(records["source"], chosen)
+
+    def _count_cut(self, transaction: lmdb.Transaction) -> None:
+        cuts = int(transaction.get(CUTS, b"0", db=self._meta)) + 1
+        transaction.put(CUTS, b"%d" % cuts, db=self._meta)
 
     def _give_back(self, transaction: lmdb.Transaction, positions: Mapping[str, int]) -> None:
         """Take claims back whose documents never reached the table: a run was killed in between.
@@ -305,6 +326,7 @@ class LmdbIndex:
                 break
             cursor.delete()
             found = cursor.last()
+        self._count_cut(transaction)
         lowered = {s: min(m, positions.get(s, 0)) for s, m in self._watermarks.items()}
         for source, offset in lowered.items():
             value = offset.to_bytes(8, "big")
@@ -315,6 +337,14 @@ class LmdbIndex:
 def seal(records: bytes) -> bytes:
     """Return records as the log holds them: with a checksum behind, since LMDB keeps none."""
     return records + zlib.crc32(records).to_bytes(_SEAL_BYTES, "big")
+
+
+def unseal(packed: bytes) -> Records:
+    """Return records as the log held them. Raises ValueError where they are damaged."""
+    if zlib.crc32(packed[:-_SEAL_BYTES]) != int.from_bytes(packed[-_SEAL_BYTES:], "big"):
+        raise ValueError("a record is damaged")
+    records: Records = np.frombuffer(packed[:-_SEAL_BYTES], RECORD)
+    return records
 
 
 def _lengthen(environment: lmdb.Environment, path: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from gristmill.runtime.adapters.claims import Claims, advance
-from gristmill.runtime.ports import Admission, Fingerprint
+from gristmill.runtime.ports import Admission, Candidate, Fingerprint
 from gristmill.runtime.ports.index import DEFAULT_THRESHOLD
 
 
@@ -19,6 +19,14 @@ class MemoryIndex:
         admissions, _ = self._claims.admit(fingerprints)
         advance(self._watermarks, fingerprints)
         return admissions
+
+    def look(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
+        """Return what `admit` would answer now."""
+        return self._claims.look(fingerprints)
+
+    def candidates(self, fingerprint: Fingerprint) -> Sequence[Candidate]:
+        """Return the owners of the bands of a signature."""
+        return self._claims.candidates(fingerprint)
 
     def watermarks(self) -> Mapping[str, int]:
         """Return, per source, the offset after the last position decided."""

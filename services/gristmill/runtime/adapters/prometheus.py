@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from gristmill.runtime.model import OutcomeKind, Reason
+from gristmill.runtime.model import OutcomeKind, Reason, RefusalReason
 from gristmill.runtime.ports import METRICS
 
 BUCKETS_SECONDS = (
@@ -36,12 +36,23 @@ BUCKETS_SECONDS = (
 CLOSED: Mapping[str, frozenset[str]] = {
     "outcome": frozenset(OutcomeKind),
     "reason": frozenset(Reason) | {""},
+    "receipt": frozenset(RefusalReason) | {"accepted", "known_before"},
     "result": frozenset({"committed", "rewound"}),
+    "code": frozenset(
+        {"OK", "CANCELLED", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
+        | {"FAILED_PRECONDITION", "ABORTED", "INTERNAL", "UNAVAILABLE"}
+    ),
 }
 """Labels whose values are known; a reason is empty where a document was not refused."""
 
-MOST_VALUES: Mapping[str, int] = {"stage": 8, "topic": 16, "table": 16, "grammar": 160}
-"""Labels that take names: how many names one process may use. It stays below 2,000 series."""
+MOST_VALUES: Mapping[str, int] = {
+    "stage": 8,
+    "topic": 16,
+    "table": 16,
+    "grammar": 160,
+    "method": 6,
+}
+"""Labels that take names: how many names one process may use. It stays below 2,500 series."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka takes for the name of a topic
 _WITHOUT_REASON = frozenset({OutcomeKind.KEEP, OutcomeKind.SPLIT})

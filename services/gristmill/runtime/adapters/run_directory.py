@@ -3,15 +3,16 @@
 DIR/gristmill.json   schema version          DIR/listings/   what each source listed
 DIR/catalog.db       Iceberg's catalog       DIR/index/      the dedup index
 DIR/warehouse/       Iceberg's tables        DIR/verdicts/   what the syntax check has found before
-                                             DIR/lock        held by the one run that writes
+DIR/runs/            what each run was told  DIR/lock        held by the one run that writes
+                     and what it took
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
 
 import zstandard
 
@@ -162,6 +163,42 @@ class RunDirectory:
                 return zstandard.decompress(stream.read()).decode().splitlines()
         except (OSError, zstandard.ZstdError, UnicodeDecodeError):
             return []
+
+    def new_run(self) -> int:
+        """Return the number of the run that begins; for the one who holds the directory."""
+        return max(self._run_numbers(), default=0) + 1
+
+    def save_run(self, number: int, about: Mapping[str, object]) -> None:
+        """Write down what a run was told and what it took, in place of what was there."""
+        path = self._run(number)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _write_atomically(path, json.dumps(about, indent=1).encode() + b"\n")
+
+    def load_runs(self, most: int) -> list[dict[str, Any]]:
+        """Return what the last runs said, the newest first, `most` of them; not what is damaged."""
+        found: list[dict[str, Any]] = []
+        for number in sorted(self._run_numbers(), reverse=True)[:most]:
+            with suppress(OSError, ValueError), open(self._run(number), encoding="utf-8") as stream:
+                about = json.load(stream)
+                if isinstance(about, dict):
+                    found.append({**about, "run": number})
+        return found
+
+    @property
+    def num_runs(self) -> int:
+        """How many runs have written down what they did."""
+        return len(self._run_numbers())
+
+    def _run_numbers(self) -> list[int]:
+        try:
+            names = os.listdir(os.path.join(self.path, "runs"))
+        except OSError:
+            return []
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return [int(stem) for stem in stems if stem.isascii() and stem.isdigit()]
+
+    def _run(self, number: int) -> str:
+        return os.path.join(self.path, "runs", f"{number}.json")
 
     def _listing(self, identity: str) -> str:
         return os.path.join(self.path, "listings", f"{identity}.jsonl.zst")

@@ -1,10 +1,8 @@
 """The blob store in S3, or in a server that speaks it, over pyarrow's client.
 
-What that client raises is told apart by its text, which has no other form: "AWS Error <code> (HTTP
-status <n>) during <operation>". The contract suite holds this against a real server.
+What that client raises is told apart in `s3_errors`.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,32 +17,10 @@ from gristmill.runtime.adapters.blobs import (
     is_described,
     missing,
 )
-from gristmill.runtime.model import BlobReference, Fatal, GristmillError, Transient
+from gristmill.runtime.adapters.s3_errors import s3_error
+from gristmill.runtime.model import BlobReference, Fatal, GristmillError, NoStore
 
 _ATTEMPTS = 2  # the second is for a connection that had died, or one slow answer
-_ERROR = re.compile(r"AWS Error ([A-Z_]+)(?: \(HTTP status (-?[0-9]+)\))? during (\w+)")
-_SILENT = {
-    "INTERNAL_FAILURE",
-    "NETWORK_CONNECTION",
-    "NO_SUCH_UPLOAD",
-    "REQUEST_TIMEOUT",
-    "SERVICE_UNAVAILABLE",
-    "SLOW_DOWN",
-    "THROTTLING",
-}
-# Removed while it was read: asked again, it is missing. The client puts an error's text where the
-# blob would go, so that one longer than the blob loses its code.
-_REMOVED = {("GetObject", "NO_SUCH_KEY"), ("GetObject", "RESOURCE_NOT_FOUND")}
-_SILENT_STATUSES = {408, 409, 425, 429}  # and below 100 or from 500
-_DENIED = {
-    "ACCESS_DENIED",
-    "INVALID_ACCESS_KEY_ID",
-    "INVALID_CLIENT_TOKEN_ID",
-    "INVALID_SIGNATURE",
-    "MISSING_AUTHENTICATION_TOKEN",
-    "SIGNATURE_DOES_NOT_MATCH",
-    "UNRECOGNIZED_CLIENT",
-}
 
 
 class S3BlobStore:
@@ -123,27 +99,16 @@ class S3BlobStore:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> GristmillError:
-        text = (str(error).splitlines() or [""])[0]
-        match = _ERROR.search(text)
-        code, status, operation = match.groups() if match else ("", None, "")
-        if code == "NO_SUCH_BUCKET":
-            return self._no_bucket()
-        if code in _DENIED:
-            return Fatal(
-                f"the blob store denies access to the bucket {self._bucket}: check the access key, "
-                f"its secret and its rights to list, read and write ({text})"
-            )
-        unnamed = code == "UNKNOWN" and _is_silent(int(status or 0))
-        if code in _SILENT or unnamed or (operation, code) in _REMOVED:
-            return Transient(f"the blob store does not answer: {text}")
-        return Fatal(f"the blob store refuses: {text}")
+        return s3_error(
+            error,
+            server="the blob store",
+            bucket=self._bucket,
+            no_bucket=self._no_bucket(),
+            needs="list, read and write",
+        )
 
     def _no_bucket(self) -> Fatal:
-        return Fatal(
+        return NoStore(
             f"the blob store has no bucket {self._bucket}: make it, with its lifecycle rule, or "
             "correct the URL"
         )
-
-
-def _is_silent(status: int) -> bool:
-    return status < 100 or status >= 500 or status in _SILENT_STATUSES

@@ -37,10 +37,15 @@ class _Stream(Protocol):
 
 
 def read_tar(
-    file: IO[bytes], location: bytes, size: int, limits: ArchiveLimits
+    file: io.RawIOBase, location: bytes, size: int, limits: ArchiveLimits
 ) -> Iterator[Member | None]:
     """Yield the members, None for a directory. Raises ARCHIVE_ERRORS at a broken place."""
-    stream = _ForwardStream(_decompressed(file, location.lower()), limits.bytes_allowed(size))
+    with io.BufferedReader(file) as buffered:
+        decompressed = _decompressed(buffered, location.lower())
+        yield from _read_stream(_ForwardStream(decompressed, limits.bytes_allowed(size)), limits)
+
+
+def _read_stream(stream: "_ForwardStream", limits: ArchiveLimits) -> Iterator[Member | None]:
     with tarfile.open(None, "r:", stream, encoding="utf-8", errors="surrogateescape") as tar:
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # else it remembers every member

@@ -4,13 +4,11 @@ Python's zipfile does the parsing; here the directory, the members and their sum
 """
 
 import io
-import os
 import stat
 import struct
 import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import IO
 
 from gristmill.runtime.adapters.archive_member import (
     ARCHIVE_ERRORS,
@@ -27,22 +25,25 @@ _MAX_DIRECTORY_BYTES = 16 << 20  # lists about 200,000 members
 class _CappedFile(io.BufferedReader):
     """A file that refuses one huge read: zipfile reads a whole directory in one call."""
 
+    def __init__(self, raw: io.RawIOBase, num_bytes: int) -> None:
+        super().__init__(raw)
+        self._num_bytes = num_bytes
+
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
-            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
+            size = max(0, self._num_bytes - self.tell())
         if size > _MAX_DIRECTORY_BYTES:
             raise LimitReachedError("a zip directory of more than 16 MiB")
         return super().read(size)
 
 
 def read_zip(
-    file: IO[bytes], _: bytes, size: int, limits: ArchiveLimits
+    file: io.RawIOBase, _: bytes, size: int, limits: ArchiveLimits
 ) -> Iterator[Member | None]:
     """Yield the members, None for a directory. Raises ARCHIVE_ERRORS at a broken place."""
     allowed = limits.bytes_allowed(size)
     given = 0
-    raw = io.FileIO(file.fileno(), "rb", closefd=False)
-    with _CappedFile(raw) as capped, zipfile.ZipFile(capped) as archive:
+    with _CappedFile(file, size) as capped, zipfile.ZipFile(capped) as archive:
         shared = _shared_offsets(archive.infolist())
         for info in archive.infolist():
             if info.header_offset in shared:

@@ -5,8 +5,9 @@ anything into work, and with every answer; an orderly end takes it back. A start
 of an earlier one of the same name knows that it died, and so it is with the mark of a worker that
 has left the group: those that die in turns are counted together. What was in work at a death is
 under suspicion; the death is forgiven once all of that is answered. What was in work at two deaths
-in a row is taken one by one, each with a mark of its own; the one that was alone in work at the
-third is set aside unseen.
+in a row is taken one by one, each with a mark of its own; the one that was alone in work at two
+more is set aside unseen. Once is not enough: while records are taken alone there is always one in
+work, and whoever ends the process from outside would condemn it.
 """
 
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from uuid import uuid4
 
 from gristmill.runtime.ports import Committed, Delivery, Log, Partition
 
-DEATHS_PER_RECORD = 3
-_DEATHS_BEFORE_CARE = DEATHS_PER_RECORD - 1
+_DEATHS_BEFORE_CARE = 2
+_DEATHS_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Attempts:
             return found
         if not self._has_died(found):
             return Mark(found.deaths, found.suspect)
-        suspect = min(found.suspect, found.until)
+        alone = found.deaths >= _DEATHS_BEFORE_CARE  # of all suspects only the first was in work
+        suspect = found.suspect if alone else min(found.suspect, found.until)
         if found.deaths and suspect > offset:
             return Mark(found.deaths + 1, suspect)
         return Mark(1, found.until)  # nothing that is left was in work at the deaths before, too
@@ -122,12 +124,12 @@ class Attempts:
 
     def is_condemned(self, delivery: Delivery) -> bool:
         """Tell whether a record that must be taken alone has seen enough deaths."""
-        return self._marks[delivery.partition].deaths >= DEATHS_PER_RECORD
+        return self._marks[delivery.partition].deaths >= _DEATHS_BEFORE_CARE + _DEATHS_ALONE
 
     def answered(self, partition: Partition, offset: int) -> Committed:
         """Return what to commit when everything before `offset` is answered."""
         mark = self._marks.get(partition, Mark())
-        if mark.deaths >= DEATHS_PER_RECORD:
+        if mark.deaths >= _DEATHS_BEFORE_CARE + _DEATHS_ALONE:
             mark = Mark()  # the culprit is out: what was in work beside it is cleared
         if mark.deaths >= _DEATHS_BEFORE_CARE and offset < mark.suspect:
             return Committed(offset, Mark(_DEATHS_BEFORE_CARE, mark.suspect).note())

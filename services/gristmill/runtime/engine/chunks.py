@@ -47,9 +47,10 @@ def cut(sources: Sequence[Source], starts: Mapping[str, int], limit: int | None)
 
 def _cut_one(source: Source, start: int, limit: int | None) -> Iterator[Chunk]:
     rest = source.entries(start)
+    ahead: tuple[Entry, ...] = ()
     begin = start
     while limit is None or limit > 0:
-        entries, weight = _take(rest, limit)
+        entries, weight = _take(chain(ahead, rest), limit)
         following = next(rest, None)
         end = source.end() if following is None else following.position.offset
         if entries or end > begin:  # an archive without members has an end and no records
@@ -57,7 +58,7 @@ def _cut_one(source: Source, start: int, limit: int | None) -> Iterator[Chunk]:
             yield Chunk(name, begin, end, entries, weight, source.done_bytes(end))
         if following is None:
             return
-        rest = chain((following,), rest)
+        ahead = (following,)
         begin = end
         limit = None if limit is None else limit - len(entries)
 

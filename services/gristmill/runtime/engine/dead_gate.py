@@ -23,7 +23,8 @@ class DeadGate:
         if dead and total > most:
             raise TooMuchAside(
                 f"{total} of the last {seen} records were to be set aside: that is a fault, not "
-                "bad data; this batch is not committed"
+                "bad data; this batch is not committed. If it is bad data all the same, let more "
+                "of it be set aside: stream.dead_allowed, GRISTMILL_STREAM_DEAD_ALLOWED"
             )
 
     def add(self, records: int, dead: int) -> None:

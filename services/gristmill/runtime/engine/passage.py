@@ -21,7 +21,7 @@ from gristmill.runtime.model import (
     Reject,
 )
 from gristmill.runtime.model.decision import decision_on, documents_after
-from gristmill.runtime.ports import Stage, UsesParsers
+from gristmill.runtime.ports import Remembers, Stage, UsesParsers
 
 Record = RawFile | Document
 NamedStage = tuple[str, Stage]
@@ -73,10 +73,8 @@ def pass_through(
         mark(number)
         following: list[Record] = []
         for item in current:
-            if condemned is not None and number == condemned.stage:
-                outcome = condemned.outcome(_parser_of(stage, item))
-            else:
-                outcome = _process(stage, item, passage, name)
+            at_fault = condemned if condemned and number == condemned.stage else None
+            outcome = decide((name, stage), item, passage.failures, at_fault)
             passage.decisions.append(decision_on(item, outcome, stage=name, version=stage.version))
             following.extend(documents_after(outcome))
         current = following
@@ -86,7 +84,16 @@ def pass_through(
     return passage
 
 
-def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outcome:
+def decide(
+    named: NamedStage, record: Record, failures: list[str], condemned: Condemned | None = None
+) -> Outcome:
+    """Return what one stage says of one record, whatever it does; `failures` takes tracebacks."""
+    name, stage = named
+    if condemned is not None:
+        # A crash may be the machine's: it is tried again.
+        if not condemned.crash and isinstance(stage, Remembers):
+            stage.remember_ended(record)
+        return condemned.outcome(_parser_of(stage, record))
     try:
         outcome = _only(stage.process([record]))
     except MemoryError:
@@ -98,7 +105,7 @@ def _process(stage: Stage, record: Record, passage: Passage, name: str) -> Outco
         raise
     except Exception as error:  # noqa: BLE001  # the engine's own guard: a bug costs one record
         where = f"{name}: {record.origin.repository} {record.origin.path!r}"
-        passage.failures.append(f"{where}\n{traceback.format_exc()}")
+        failures.append(f"{where}\n{traceback.format_exc()}")
         return Reject(Reason.UNHANDLED, Evidence(detail=f"{type(error).__name__}: {error}"[:300]))
     return outcome
 

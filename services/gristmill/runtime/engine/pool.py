@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from gristmill.runtime.engine.passage import Condemned
+from gristmill.runtime.engine.stopwatch import counted
 from gristmill.runtime.engine.worker import (
     AT_WORK,
     AT_WORK_OFFSET,
@@ -49,10 +50,33 @@ class _Job(Generic[A]):
     future: "Future[list[A]]" = field(compare=False)
 
 
+@dataclass(slots=True)
+class _Deaths:
+    """How often one record ended a process, and how; its crashes share the time of the record."""
+
+    num: int = 0
+    status: int = 0
+    """How it ended last; the last crash, where the time ran out after crashes."""
+    seconds: float = 0.0
+    """What the crashes took."""
+    is_last: bool = False
+    """Whether there is no time left to try it again."""
+
+    def add(self, ended: Ended) -> None:
+        """Count one more."""
+        self.num += 1
+        self.is_last = ended.status in OUT_OF_CPU
+        if not (self.is_last and self.seconds):
+            self.status = ended.status
+        if not self.is_last:
+            self.seconds += ended.cpu_seconds
+
+
 class _Worker:
     """One running worker process and the connection to it."""
 
     def __init__(self, command: Sequence[str], setup: object) -> None:
+        self.spent: dict[tuple[int, int], float] = {}
         ours, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as page, theirs, ours:
             page.truncate(mmap.PAGESIZE)
@@ -74,6 +98,7 @@ class _Worker:
         if kill:
             self.kill()
         status = self.process.wait()
+        self.spent = dict(counted(self.marks))
         self.marks.close()
         return status
 
@@ -105,6 +130,8 @@ class WorkerPool(Generic[A]):
         self._num_jobs = 0
         self._closing = threading.Event()
         self._workers: dict[int, _Worker] = {}
+        self._spent: Counter[tuple[int, int]] = Counter()
+        self._counting = threading.Lock()
         self._threads = [
             threading.Thread(target=self._serve, args=(slot,), daemon=True, name=f"worker {slot}")
             for slot in range(num_workers)
@@ -127,6 +154,14 @@ class WorkerPool(Generic[A]):
         for thread in self._threads:
             thread.join()
 
+    def spent(self) -> dict[tuple[int, int], float]:
+        """Return CPU seconds by segment and stage (-1: reading) of the workers that have ended.
+
+        What an ended process had not answered is not among them.
+        """
+        with self._counting:
+            return dict(self._spent)
+
     def _serve(self, slot: int) -> None:
         # Workers inherit this: a Ctrl-C is for the parent, which ends them in order.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -142,11 +177,17 @@ class WorkerPool(Generic[A]):
             except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must learn it
                 job.future.set_exception(error)
         if (worker := self._workers.pop(slot, None)) is not None:
-            worker.close(kill=True)
+            self._end(worker)
+
+    def _end(self, worker: _Worker) -> int:
+        status = worker.close(kill=True)
+        with self._counting:
+            self._spent.update(worker.spent)
+        return status
 
     def _run(self, slot: int, segment: int, items: Sequence[Item]) -> list[A]:
         condemned: dict[int, Condemned] = {}
-        deaths: Counter[int] = Counter()
+        deaths: defaultdict[int, _Deaths] = defaultdict(_Deaths)
         answers: list[A] = []
         while len(answers) < len(items):
             worker = self._workers.get(slot) or self._start(slot)
@@ -154,19 +195,21 @@ class WorkerPool(Generic[A]):
                 worker.kill()
             done = len(answers)  # what a worker has answered, no other has to do again
             left = {record - done: one for record, one in condemned.items() if record >= done}
+            used = {record - done: one.seconds for record, one in deaths.items() if record >= done}
             try:
-                worker.connection.send(Task(segment, items[done:], left))
-                status = _receive(worker.connection, answers, len(items))
+                worker.connection.send(Task(segment, items[done:], left, used))
+                ended = _receive(worker.connection, answers, len(items))
                 record, stage = MARK.unpack_from(worker.marks)
             except (EOFError, OSError):
                 record, stage = MARK.unpack_from(worker.marks)
-                status = self._workers.pop(slot).close(kill=True)
-            if status is None:
+                ended = Ended(self._end(self._workers.pop(slot)))
+            if ended is None:
                 break
             if self._closing.is_set():
                 raise Fatal("the run was stopped")
             record += done if record != NO_RECORD else 0
-            self._blame(record, stage, status, deaths, condemned)
+            deaths[record].add(ended)
+            self._blame(record, stage, deaths[record], condemned)
         return answers
 
     def _start(self, slot: int) -> _Worker:
@@ -180,24 +223,22 @@ class WorkerPool(Generic[A]):
         self,
         record: int,
         stage: int,
-        status: int,
-        deaths: Counter[int],
+        deaths: _Deaths,
         condemned: dict[int, Condemned],
     ) -> None:
-        deaths[record] += 1
-        if deaths[record] >= 2 * _DEATHS_PER_RECORD:  # setting it aside kills as well
-            raise Fatal(f"worker processes end at a condemned record: {describe_status(status)}")
+        how = describe_status(deaths.status)
+        if deaths.num >= 2 * _DEATHS_PER_RECORD:  # setting it aside kills as well
+            raise Fatal(f"worker processes end at a condemned record: {how}")
         if record == NO_RECORD:
-            if deaths[record] >= _DEATHS_BEFORE_WORK:
-                raise Fatal(f"a worker process ends before it works: {describe_status(status)}")
-        elif status in OUT_OF_CPU:
+            if deaths.num >= _DEATHS_BEFORE_WORK:
+                raise Fatal(f"a worker process ends before it works: {how}")
+        elif deaths.status in OUT_OF_CPU:
             condemned[record] = Condemned(stage)
-        elif deaths[record] >= _DEATHS_PER_RECORD:
-            crash = f"ended {_DEATHS_PER_RECORD} worker processes: {describe_status(status)}"
-            condemned[record] = Condemned(stage, crash)
+        elif deaths.num >= _DEATHS_PER_RECORD or deaths.is_last:
+            condemned[record] = Condemned(stage, f"ended {deaths.num} worker processes: {how}")
 
 
-def _receive(connection: Connection, answers: list[A], wanted: int) -> int | None:
+def _receive(connection: Connection, answers: list[A], wanted: int) -> Ended | None:
     """Take answers until all are there; return how the process ended that does not give them all.
 
     Another one has taken its place then. Raises what a connection raises when there is none.
@@ -205,7 +246,7 @@ def _receive(connection: Connection, answers: list[A], wanted: int) -> int | Non
     while len(answers) < wanted:
         got: list[A] | GristmillError | Ended = connection.recv()
         if isinstance(got, Ended):
-            return got.status
+            return got
         if isinstance(got, GristmillError):
             raise got
         answers += got

@@ -8,7 +8,8 @@ then the tables; the tables say where a rerun goes on.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from gristmill.runtime.engine.chunks import Chunk, cut
 from gristmill.runtime.engine.passage import NamedStage, Passage
@@ -64,6 +65,22 @@ class RunnerSettings:
 
 
 @dataclass(slots=True)
+class Spent:
+    """What a part of the run took, in the thread that the run is in."""
+
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @contextmanager
+    def measured(self, clock: Clock) -> Iterator[None]:
+        """Add what happens meanwhile."""
+        wall, cpu = clock.monotonic(), clock.cpu()
+        yield
+        self.wall_seconds += clock.monotonic() - wall
+        self.cpu_seconds += clock.cpu() - cpu
+
+
+@dataclass(slots=True)
 class RunReport:
     """What one run did, apart from what earlier runs had done; `added` counts documents rows."""
 
@@ -72,17 +89,22 @@ class RunReport:
     dead: int = 0
     added: int = 0
     interrupted: bool = False
+    admission: Spent = field(default_factory=Spent)
+    writing: Spent = field(default_factory=Spent)
 
 
 class LocalRunner:
-    """Takes sources through a route whose pure stages `pool` runs, as segments BEFORE and AFTER."""
+    """Takes sources through a route whose pure stages `pool` runs as the segment BEFORE.
+
+    What comes behind the admission is passed by `after`: in the pool, or here.
+    """
 
     def __init__(
         self,
         *,
         pool: WorkerPool[Passage],
         admission: NamedStage | None,
-        has_after: bool,
+        after: "Callable[[Sequence[Document]], Future[list[Passage]]] | None",
         sink: Sink,
         clock: Clock,
         progress: Progress,
@@ -90,12 +112,13 @@ class LocalRunner:
     ) -> None:
         self._pool = pool
         self._admission = admission
-        self._has_after = has_after
+        self._pass_after = after
         self._progress = progress
+        self._clock = clock
         self._settings = settings
         self._report = RunReport()
         self._gate = _DeadGate(settings)
-        self._writer = _Writer(sink, clock, settings)
+        self._writer = _Writer(sink, clock, settings, self._report.writing)
         self._chunks: Iterator[Chunk] = iter(())
         self._exhausted = False
         self._reading = False
@@ -185,7 +208,8 @@ class LocalRunner:
         documents = [document for passage in passages for document in passage.documents]
         if self._admission is not None and documents:
             name, stage = self._admission
-            outcomes = stage.process(documents)
+            with self._report.admission.measured(self._clock):
+                outcomes = stage.process(documents)
             assert len(outcomes) == len(documents), "a stage answers every record"
             following = iter(outcomes)
             for passage in passages:
@@ -197,7 +221,7 @@ class LocalRunner:
                     going.extend(documents_after(outcome))
                 passage.documents = going
         going_on = [document for passage in passages for document in passage.documents]
-        return self._pool.submit(AFTER, going_on) if self._has_after and going_on else None
+        return self._pass_after(going_on) if self._pass_after is not None and going_on else None
 
     def _finish_ready(self, *, wait: bool) -> None:
         """Hand finished batches to the writer, in order."""
@@ -238,7 +262,8 @@ class LocalRunner:
 class _Writer:
     """Collects finished chunks and writes them when they are many, heavy or old."""
 
-    def __init__(self, sink: Sink, clock: Clock, settings: RunnerSettings) -> None:
+    def __init__(self, sink: Sink, clock: Clock, settings: RunnerSettings, spent: Spent) -> None:
+        self._spent = spent
         self._sink = sink
         self._clock = clock
         self._settings = settings
@@ -285,7 +310,8 @@ class _Writer:
             )
             self._chunks = []
             self._weight_bytes = 0
-            self._added += self._sink.write(batch, now)
+            with self._spent.measured(self._clock):
+                self._added += self._sink.write(batch, now)
         self._last = self._clock.monotonic()
         return self._added
 

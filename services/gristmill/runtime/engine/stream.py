@@ -218,7 +218,7 @@ class StreamWorker:
         where = {"partition": str(delivery.partition), "offset": delivery.offset}
         self._events.error("record set aside unseen", **where)
         future: Future[list[Answer]] = Future()
-        detail = "its worker died at it three times"
+        detail = "its worker died at it four times, twice with nothing else in work"
         future.set_result([self._processor.condemn(delivery, detail)])
         self._submit([delivery], future)
 

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import struct
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn, Protocol
 
 from gristmill.runtime.engine.envelope import Envelope, weight_of
+from gristmill.runtime.engine.garbage import seldom_searched
 from gristmill.runtime.engine.passage import (
     Condemned,
     NamedStage,
@@ -25,6 +27,7 @@ from gristmill.runtime.engine.passage import (
     Record,
     pass_through,
 )
+from gristmill.runtime.engine.stopwatch import BEFORE_STAGES, Stopwatch
 from gristmill.runtime.model import Document, GristmillError, Poison, Reason
 from gristmill.runtime.ports import Delivery, Entry, ReadEntry
 
@@ -32,9 +35,15 @@ MARK = struct.Struct("=iI")  # record in the chunk (-1: none yet), stage in the 
 NO_RECORD = -1
 AT_WORK = struct.Struct("=i")  # which process is at work, 0 for none
 AT_WORK_OFFSET = MARK.size
+_BEGUN = struct.Struct("=d")  # CPU seconds that the process at work had used before its record
+_BEGUN_OFFSET = 16
 _LEAST_MEMORY_BYTES = 32 << 20  # below, a worker cannot even load its stages
 OUT_OF_CPU = frozenset((-signal.SIGPROF, -signal.SIGXCPU))
 """How a process ends that has used up its CPU seconds."""
+_CRASHES = frozenset(
+    (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+)
+_LEAST_SECONDS = 0.001  # 0 would stop the timer
 _PR_SET_PDEATHSIG = 1
 _FULL_BYTES = 1 << 20
 _LEAST_SHARE = 1 / 16
@@ -42,8 +51,8 @@ _GROUP = 32  # records that are answered together, and done again when a later o
 READING = (1 << 32) - 1  # in place of a stage while a record is read
 _CANNOT_BE_READ = "a worker process cannot read it within its limits"
 
-Item = Entry | Document | Delivery
-"""What a worker is given: something to read, a document that goes on, or a record of the log."""
+Item = Entry | Document | Delivery | bytes
+"""What a worker is given: something to read, a document, a record of the log, a file as bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +79,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A chunk for one segment of the route; `condemned` maps records to where they broke."""
+    """A chunk for one segment of the route; `condemned` maps records to where they broke.
+
+    `used` maps records that crashed a process, and are tried again, to their CPU seconds so far.
+    """
 
     segment: int
     items: Sequence[Item]
     condemned: Mapping[int, Condemned]
+    used: Mapping[int, float]
 
 
 class Handling(Protocol):
@@ -157,9 +170,13 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Sent in place of answers: the process at work has ended, with this status."""
+    """Sent in place of answers: the process at work has ended, with this status.
+
+    `cpu_seconds` is what its record had used by then.
+    """
 
     status: int
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,26 +192,31 @@ def serve(
 ) -> None:
     """Answer tasks until the parent hangs up.
 
-    A fork of this process does the work. One that runs out of CPU is told of, and another one takes
-    its place at once: a start would cost more than most of what hangs.
+    A fork of this process does the work. One that runs out of CPU or crashes at a record is told
+    of, and another one takes its place at once: a start would cost more than most of what hangs,
+    and whatever it has damaged, this process has its own memory.
     """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     toolbox = build()
     _limit_memory(limits.memory_bytes)
     own = os.getpid()
-    while True:
-        worker = _fork()
-        if worker == 0:
-            _end_with(own)
-            _work_for(connection, marks, limits, toolbox)
-            os._exit(0)
-        AT_WORK.pack_into(marks, AT_WORK_OFFSET, worker)
-        status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
-        AT_WORK.pack_into(marks, AT_WORK_OFFSET, 0)
-        if status not in OUT_OF_CPU:
-            _end_as(status)
-        with suppress(BrokenPipeError):
-            connection.send(Ended(status))
+    with seldom_searched():
+        while True:
+            worker = _fork()
+            if worker == 0:
+                _end_with(own)
+                _work_for(connection, marks, limits, toolbox)
+                os._exit(0)
+            AT_WORK.pack_into(marks, AT_WORK_OFFSET, worker)
+            _, wait_status, usage = os.wait4(worker, 0)
+            status = os.waitstatus_to_exitcode(wait_status)
+            AT_WORK.pack_into(marks, AT_WORK_OFFSET, 0)
+            record, _ = MARK.unpack_from(marks)
+            if status not in OUT_OF_CPU and (status not in _CRASHES or record == NO_RECORD):
+                _end_as(status)
+            (begun,) = _BEGUN.unpack_from(marks, _BEGUN_OFFSET)
+            with suppress(BrokenPipeError):
+                connection.send(Ended(status, usage.ru_utime + usage.ru_stime - begun))
 
 
 def _fork() -> int:
@@ -242,18 +264,25 @@ def _answer(connection: Connection, groups: Iterator[list[Any]]) -> None:
 def _work(task: Task, toolbox: Toolbox, marks: mmap.mmap, limits: Limits) -> Iterator[list[Any]]:
     """Yield answers to the items of a task, in order, some at a time."""
     stages, handling = toolbox.segments[task.segment], toolbox.handling
+    watch = Stopwatch(marks, task.segment, len(stages))
     answers: list[Any] = []
     for number, item in enumerate(task.items):
 
         def mark(stage: int, number: int = number) -> None:
             MARK.pack_into(marks, 0, number, stage)
+            watch.start(stage)
 
-        mark(READING)
-        signal.setitimer(signal.ITIMER_PROF, limits.seconds_for(handling.size_bytes(item)))
+        MARK.pack_into(marks, 0, number, READING)
+        watch.start(BEFORE_STAGES)
         condemned = task.condemned.get(number)
+        used = 0.0 if condemned else task.used.get(number, 0.0)
+        seconds = limits.seconds_for(handling.size_bytes(item)) - used
+        _BEGUN.pack_into(marks, _BEGUN_OFFSET, time.process_time())
+        signal.setitimer(signal.ITIMER_PROF, max(seconds, _LEAST_SECONDS))
         answers.append(handling.handle(item, stages, mark, condemned))
         if len(answers) == _GROUP or number == len(task.items) - 1:
             signal.setitimer(signal.ITIMER_PROF, 0)
+            watch.stop()
             yield answers
             answers = []
     MARK.pack_into(marks, 0, NO_RECORD, 0)

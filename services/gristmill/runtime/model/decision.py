@@ -12,9 +12,11 @@ from gristmill.runtime.model.outcome import (
     OutcomeKind,
     Reject,
 )
+from gristmill.runtime.model.pickling import quickly_pickled
 from gristmill.runtime.model.reason import Reason
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Document x stage; `version` names the rules that decided.

@@ -1,6 +1,6 @@
 """Documents and where they come from: what flows between stages, as frozen values.
 
-The protobuf twin is `gristmill.v1.Document`; `runtime.wire.codec` translates. A document's id
+The protobuf twin is `gristmill.v1.Document`; `runtime.wire` translates. A document's id
 comes from what it is and where it stands, never from time, host or chance.
 """
 
@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from gristmill.runtime.model.features import Features
+from gristmill.runtime.model.pickling import quickly_pickled
+from gristmill.runtime.model.quality import ScoreParts
 from gristmill.runtime.model.reason import Reason
 
 
@@ -23,6 +25,7 @@ class Kind(StrEnum):
     WEB_PAGE = "web_page"
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Where one delivery stands: set once by ingestion, kept by retries and replays.
@@ -34,6 +37,7 @@ class Position:
     offset: int
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where a document was found. Empty strings and None say that the source did not tell."""
@@ -48,6 +52,7 @@ class Origin:
     fetched_at: datetime | None = None
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileText:
     """The body of a FILE: its text, newlines unchanged, and the encoding its bytes were in."""
@@ -112,6 +117,7 @@ UNCHECKED = "unchecked"
 """The checker of a language for which no grammar exists: such files pass."""
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syntax:
     """What the syntax stage found.
@@ -138,6 +144,7 @@ class Syntax:
         return None if self.checker == UNCHECKED else self.checker
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotations:
     """What stages found out; they grow by stage and are never rewritten."""
@@ -147,8 +154,10 @@ class Annotations:
     score: float | None = None
     scorer: str = ""
     tokens: int | None = None
+    score_parts: ScoreParts | None = None
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One document on its way through the stages. `content_sha256` is lower-case hex."""
@@ -163,6 +172,7 @@ class Document:
     annotations: Annotations = field(default_factory=Annotations)
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFile:
     """A file as a source lists it, before any rule has looked: ingestion's input.

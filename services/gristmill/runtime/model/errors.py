@@ -2,9 +2,13 @@
 
 GristmillError
 ├── Transient   retry at the port, then pause            (gRPC UNAVAILABLE)
+│   └── Overloaded  more calls than there is room for     (gRPC RESOURCE_EXHAUSTED)
 ├── Poison      this one record can never pass: set aside (gRPC INVALID_ARGUMENT)
+│   └── Unfit       a field of a call cannot be taken     (gRPC INVALID_ARGUMENT)
+├── TooLate     the caller will be gone before the answer (gRPC DEADLINE_EXCEEDED)
 └── Fatal       stop the process, commit nothing more    (gRPC INTERNAL)
     ├── BadInput  a person's argument, file or directory  (gRPC FAILED_PRECONDITION)
+    ├── NoStore   there is no blob store where one should be
     ├── TooMuchAside  more is to be set aside than bad data explains
     └── Stale     another writer was there first           (gRPC ABORTED)
 
@@ -42,6 +46,38 @@ class Poison(GristmillError):
         self.reason = reason
 
 
+class Overloaded(Transient):
+    """A call for which there is no room now; the same call fits again later."""
+
+    code = "overloaded"
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class Unfit(Poison):
+    """A field of a call cannot be taken; `field` is its path in the request, empty for all.
+
+    `batch` is the number of the request in its stream, from 0; None outside streams.
+    """
+
+    code = "unfit"
+
+    def __init__(self, field: str, message: str, batch: int | None = None) -> None:
+        super().__init__(Reason.UNREADABLE, message)
+        self.field = field
+        self.batch = batch
+
+    def in_batch(self, batch: int) -> "Unfit":
+        """Return the same, with the batch of a stream named."""
+        return Unfit(self.field, f"batch {batch}: {self}", batch)
+
+
+class TooLate(GristmillError):
+    """A call whose deadline will have passed before it can be answered."""
+
+    code = "too_late"
+    grpc_status = "DEADLINE_EXCEEDED"
+
+
 class Fatal(GristmillError):
     """The process cannot go on: disk full, a foreign index, a broken worker."""
 
@@ -54,6 +90,12 @@ class BadInput(Fatal):
     code = "bad_input"
     grpc_status = "FAILED_PRECONDITION"
     exit_code = 2
+
+
+class NoStore(Fatal):
+    """There is no blob store where it should be: none yet, or the wrong place."""
+
+    code = "no_store"
 
 
 class TooMuchAside(Fatal):

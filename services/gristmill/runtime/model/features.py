@@ -26,23 +26,27 @@ class Features(NamedTuple):
     reusability, or the score of zero for data, configuration and generated text.
     """
 
-    # What the lines tell.
+    # What the lines tell; the tree tells which of them are comments.
     num_bytes: int = 0
     """Bytes looked at, with one for each end of a line."""
     num_lines: int = 0
     """Lines, a last one without a newline included."""
     num_blank_lines: int = 0
     """Readability."""
+    num_code_lines: int = 0
+    """Lines with more than blanks; of those that hold comments and docstrings, what is beside them
+    counts."""
     num_distinct_lines: int = 0
-    """Clarity: lines that differ, indentation included. Few of many: repetition, or data."""
+    """Clarity: of these, lines that differ, indentation included. Few: repetition, or data."""
     num_long_lines: int = 0
-    """Readability: different lines of more than 120 bytes."""
+    """Readability: of these, different lines of more than 120 bytes."""
     longest_line_bytes: int = 0
     """Readability."""
     num_mixed_indents: int = 0
     """Readability: of the lines that begin with a tab and those with a blank, the fewer."""
     num_sampled_words: int = 0
-    """Words in the KiB in the middle: runs of letters, digits, underscores, bytes above 127."""
+    """Words in the KiB in the middle of the code, without comments and docstrings: runs of letters,
+    digits, underscores, bytes above 127."""
     num_sampled_word_bytes: int = 0
     """Readability: bytes in them; over the words it is the mean length of a name."""
 
@@ -78,13 +82,13 @@ class Features(NamedTuple):
     num_code_signs: int = 0
     """Clarity: assignments and ends of lines as in code, in comments; documentation apart."""
     num_literals: int = 0
-    """Zero: numbers and strings, the outermost."""
+    """Zero: numbers and strings, the outermost, docstrings apart."""
     num_literal_bytes: int = 0
     """Reusability, zero: bytes in numbers and strings, docstrings apart."""
     num_unfinished_marks: int = 0
     """Reusability: TODO and FIXME in comments and docstrings."""
     num_generated_marks: int = 0
-    """Zero: how often comments and docstrings say "generated"."""
+    """Zero: lines in comments and docstrings that begin by saying that a program wrote them."""
     num_imports: int = 0
     """Reusability: imports, beyond those named below too."""
 

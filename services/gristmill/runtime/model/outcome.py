@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gristmill.runtime.model.pickling import quickly_pickled
 from gristmill.runtime.model.reason import Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class OutcomeKind(StrEnum):
     DEAD = "dead"
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """The figures behind a decision; None where a figure does not apply.

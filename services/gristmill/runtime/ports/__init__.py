@@ -5,12 +5,16 @@ from gristmill.runtime.ports.clock import Clock
 from gristmill.runtime.ports.event_log import EventLog
 from gristmill.runtime.ports.index import (
     Admission,
+    Candidate,
+    Comparison,
     DedupIndex,
+    DedupLookup,
     Duplicate,
     Fingerprint,
     Kept,
     Resubmitted,
 )
+from gristmill.runtime.ports.keys import KeyStore, Remembered
 from gristmill.runtime.ports.log import (
     Committed,
     Delivery,
@@ -26,8 +30,10 @@ from gristmill.runtime.ports.log import (
 from gristmill.runtime.ports.memo import Memo
 from gristmill.runtime.ports.metrics import METRICS, Metric, Metrics
 from gristmill.runtime.ports.progress import Progress
+from gristmill.runtime.ports.scorer import Scorer
 from gristmill.runtime.ports.sink import Arrived, Batch, Decided, Sink
 from gristmill.runtime.ports.source import Entry, Listing, ReadEntry, Source
+from gristmill.runtime.ports.spool import Spool, Spooled
 from gristmill.runtime.ports.stage import Remembers, Stage, StagePlugin, UsesParsers
 from gristmill.runtime.ports.tables import Columns, Span, Tables, Takedowns
 
@@ -37,11 +43,14 @@ __all__ = [
     "Arrived",
     "Batch",
     "BlobStore",
+    "Candidate",
     "Clock",
     "Columns",
     "Committed",
+    "Comparison",
     "Decided",
     "DedupIndex",
+    "DedupLookup",
     "Delivery",
     "Duplicate",
     "Entry",
@@ -49,6 +58,7 @@ __all__ = [
     "Fingerprint",
     "Headers",
     "Kept",
+    "KeyStore",
     "Listing",
     "Log",
     "Memo",
@@ -60,12 +70,16 @@ __all__ = [
     "Progress",
     "ReadEntry",
     "Reader",
+    "Remembered",
     "Remembers",
     "Resubmitted",
     "Rewound",
+    "Scorer",
     "Sink",
     "Source",
     "Span",
+    "Spool",
+    "Spooled",
     "Stage",
     "StagePlugin",
     "Tables",

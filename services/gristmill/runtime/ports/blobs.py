@@ -19,6 +19,6 @@ class BlobStore(Protocol):
         """Return the bytes, checked against the reference.
 
         Raises Transient when the store does not answer, Poison (`unreadable`) when the bytes are
-        gone or are not those that the reference describes.
+        gone or are not those that the reference describes, NoStore when there is no store yet.
         """
         ...

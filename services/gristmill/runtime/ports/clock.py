@@ -14,3 +14,7 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that never go back."""
         ...
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that this thread has used."""
+        ...

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from gristmill.runtime.model import Kind, Position
+from gristmill.runtime.model import Kind, Outcome, Position
 
 BANDS: Final = 16
 ROWS: Final = 7
@@ -61,6 +61,41 @@ class Resubmitted:
 
 
 Admission = Kept | Duplicate | Resubmitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A kept document that owns bands of a signature, and how alike the two are, 0 to 1."""
+
+    of: str
+    bands: tuple[int, ...]
+    similarity: float
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How one document compares with what was kept, and what is said of it."""
+
+    document_id: str
+    domain: str
+    num_shingles: int
+    exact_match: str | None
+    candidates: Sequence[Candidate]
+    threshold: float
+    outcome: Outcome
+
+
+class DedupLookup(Protocol):
+    """Asks an index and changes nothing, from any thread."""
+
+    def look(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
+        """Return what `admit` would answer to this batch now."""
+        ...
+
+    def candidates(self, fingerprint: Fingerprint) -> Sequence[Candidate]:
+        """Return the owners of the bands of a signature, those that were admitted first first."""
+        ...
 
 
 class DedupIndex(Protocol):

@@ -67,6 +67,29 @@ METRICS: Mapping[str, Metric] = {
     "gristmill_paused": Metric(
         kind="gauge", explanation="1 while the worker takes nothing in because enough is in work."
     ),
+    "gristmill_calls_total": Metric(
+        kind="counter", labels=("method", "code"), explanation="Calls that ended, by gRPC status."
+    ),
+    "gristmill_call_seconds": Metric(
+        kind="histogram", labels=("method",), explanation="Time from a call's begin to its end."
+    ),
+    "gristmill_calls_in_flight": Metric(
+        kind="gauge", labels=("method",), explanation="Calls that run now."
+    ),
+    "gristmill_submitted_items_total": Metric(
+        kind="counter",
+        labels=("stage", "receipt"),
+        explanation="Items answered at the front door, by what their receipts say.",
+    ),
+    "gristmill_submitted_bytes_total": Metric(
+        kind="counter", explanation="Bytes of requests that came in at the front door."
+    ),
+    "gristmill_submit_write_seconds": Metric(
+        kind="histogram", explanation="Time until submitted items were safe in the log."
+    ),
+    "gristmill_submit_inflight_bytes": Metric(
+        kind="gauge", explanation="Bytes of requests at the front door that are not safe yet."
+    ),
     "gristmill_table_commit_seconds": Metric(
         kind="histogram", labels=("table",), explanation="Time of a commit to an Iceberg table."
     ),

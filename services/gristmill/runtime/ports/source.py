@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gristmill.runtime.model import Origin, Position, RawFile, Reason
+from gristmill.runtime.model.pickling import quickly_pickled
 
 MEMBER_BITS = 32
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One thing listed, on its way to a worker that reads it.
@@ -33,12 +35,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What was found, before anything is read: identity, how much, and warnings for people."""
+    """What was found, before anything is read: identity, how much, and warnings for people.
+
+    `num_absent` entries are listed in a repository that lacks what they name.
+    """
 
     source: str
     name: str
     total_bytes: int
     num_entries: int
+    num_absent: int = 0
     warnings: tuple[str, ...] = field(default=())
 
 

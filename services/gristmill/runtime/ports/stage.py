@@ -43,8 +43,15 @@ class UsesParsers(Protocol):
 class Remembers(Protocol):
     """A stage that finds out the same of the same content, and need not do so twice."""
 
-    def remember_in(self, memo: Memo) -> None:
-        """Give the stage a memory beyond its own process."""
+    def remember_in(self, memo: Memo, cpu_seconds: float) -> None:
+        """Give the stage a memory beyond its own process, and say what a document may use."""
+        ...
+
+    def remember_ended(self, record: Any) -> None:  # noqa: ANN401  # as for `process`
+        """Remember of a record that it used up its CPU seconds here: a copy of it need not.
+
+        As for `parser_of`, it must not be given to a parser again.
+        """
         ...
 
 
@@ -55,6 +62,8 @@ class StagePlugin:
     `settings` is a frozen keyword-only dataclass; `build` makes the stage of it. A stage that the
     route table does not name says behind which stage it goes (`after`) and for which kinds. A
     stateful stage is built by `build_stateful` with the index and runs in order in one place.
+    One that `only_annotates` drops nothing and is cheap: its rules are no part of a source's
+    identity, and it runs where the engine is rather than in worker processes.
     """
 
     name: str
@@ -63,6 +72,7 @@ class StagePlugin:
     build_stateful: Callable[[Any, DedupIndex], Stage] | None = None
     after: str = ""
     kinds: tuple[Kind, ...] = (Kind.FILE,)
+    only_annotates: bool = False
 
     @property
     def stateful(self) -> bool:

@@ -32,6 +32,7 @@ from gristmill.runtime.model import (
     Reject,
     Repository,
     RepositoryMember,
+    ScoreParts,
     Split,
     Syntax,
     WebPage,
@@ -103,6 +104,15 @@ def annotations() -> SearchStrategy[Annotations]:
         score=st.none() | _SHARES,
         scorer=_TEXT,
         tokens=st.none() | _SIZES,
+        score_parts=st.none()
+        | st.builds(
+            ScoreParts,
+            readability=_SHARES,
+            modularity=_SHARES,
+            clarity=_SHARES,
+            reusability=_SHARES,
+            zero_rule=_TEXT,
+        ),
     )
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from tree_sitter import Tree
+
 from gristmill.syntax.cfamily.directives import without_directives
 from gristmill.syntax.cfamily.macros import without_macros
 from gristmill.syntax.cfamily.pieces import pieces_around
@@ -24,46 +26,53 @@ _LARGE: Final = 60_000
 each reading is a parse."""
 _MOST_IN_PIECES: Final = 0.7
 """Share of a text above which its declarations with errors are not read apart from the others."""
-# Words that C does not have, and lines that only Objective-C has.
-_IS_CPLUSPLUS: Final = re.compile(
-    r"\b(?:class|namespace|template|typename|public|private|protected|using|constexpr)\b|::"
-)
-_IS_OBJECTIVE_C: Final = re.compile(
-    r"^[ \t]*@(?:interface|class|protocol|end|implementation|import)\b", re.MULTILINE
-)
+_OF_CPLUSPLUS: Final = re.compile(
+    "|".join(
+        rf"{word}(?<!\w{word})\b"  # words that C does not have; begun by a letter, found by it
+        for word in (
+            "class", "constexpr", "namespace", "private", "protected", "public", "template",
+            "typename", "using",
+        )
+    )
+    + "|::"
+)  # fmt: skip
+_OF_OBJECTIVE_C: Final = re.compile(r"@(?:interface|class|protocol|end|implementation|import)\b")
 
 
-def least_error_bytes(grammar: str, source: bytes, errors: Errors, *, enough: int = 0) -> int:
-    """Return the bytes under errors in the best reading of a text; `errors` are those as it is.
+def least_error_bytes(grammar: str, source: bytes, tree: Tree, *, enough: int = 0) -> int:
+    """Return the bytes under errors in the best reading of a text; `tree` is the text's as it is.
 
     The first reading with no more than `enough` of them is good enough.
     """
-    if errors.num_bytes <= enough:
-        return errors.num_bytes
+    least = errors_under(tree.root_node).num_bytes
+    if least <= enough:
+        return least
     # One character a byte, so that places in the text and in the parse are the same.
     readable = source.decode("latin-1")
-    least = errors.num_bytes
-    for kin in _kin(grammar, readable)[: 1 if len(source) > _LARGE else None]:
-        seen = errors if kin == grammar else _errors(kin, readable)
-        least = min(least, _least_of(kin, readable, seen, enough))
+    for kin in _kin(grammar, readable):
+        as_it_is = tree if kin == grammar else parser_for(kin).parse(source)
+        least = min(least, _least_of(kin, readable, as_it_is, enough))
         if least <= enough:
             break
     return least
 
 
 def _kin(grammar: str, text: str) -> list[str]:
+    """Return the grammars to try, in turn; of a large text the likeliest one."""
     if grammar != "c":
         return [grammar]
-    kin = ["cpp", "c"] if _IS_CPLUSPLUS.search(text) else ["c", "cpp"]
-    return ["objc", *kin] if _IS_OBJECTIVE_C.search(text) else kin
+    is_objective_c = _OF_OBJECTIVE_C.search(text) is not None
+    if len(text) > _LARGE:
+        return ["objc" if is_objective_c else "cpp" if _OF_CPLUSPLUS.search(text) else "c"]
+    return ["objc", "c", "cpp"] if is_objective_c else ["c", "cpp"]
 
 
-def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
-    least = errors.num_bytes
+def _least_of(grammar: str, text: str, tree: Tree, enough: int) -> int:
+    least = errors_under(tree.root_node).num_bytes
     if least <= enough:
         return least
     bare = without_directives(text, cplusplus=grammar == "cpp")
-    tree = parser_for(grammar).parse(bare.encode("latin-1"))
+    tree = parsed_again(grammar, tree, text, bare)
     errors = errors_under(tree.root_node)
     least = min(least, errors.num_bytes)
     if least <= enough:
@@ -72,6 +81,21 @@ def _least_of(grammar: str, text: str, errors: Errors, enough: int) -> int:
     if sum(end - begin for begin, end in pieces) <= _MOST_IN_PIECES * len(bare):
         return min(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
     return min(least, _without_macros(grammar, bare, errors, enough))
+
+
+def parsed_again(grammar: str, tree: Tree, before: str, text: str) -> Tree:
+    """Return the tree of a text that differs from another in blanks: only there it is parsed.
+
+    Once in some thousand texts with errors they are a few bytes more or fewer than in a fresh tree.
+    """
+    old = tree.copy()
+    at = 0
+    for row, (line, other) in enumerate(zip(before.split("\n"), text.split("\n"), strict=True)):
+        end = at + len(line)
+        if line != other:
+            old.edit(at, end, end, (row, 0), (row, len(line)), (row, len(line)))
+        at = end + 1
+    return parser_for(grammar).parse(text.encode("latin-1"), old)
 
 
 def _least_in_pieces(

@@ -112,7 +112,7 @@ class BlobReference(_message.Message):
     def __init__(self, key: _Optional[str] = ..., sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class Features(_message.Message):
-    __slots__ = ("num_bytes", "num_lines", "num_blank_lines", "num_distinct_lines", "num_long_lines", "longest_line_bytes", "num_mixed_indents", "num_sampled_words", "num_sampled_word_bytes", "num_nodes", "num_comments", "num_comment_bytes", "num_docstring_bytes", "num_functions", "num_documented_functions", "num_function_bytes", "longest_function_lines", "deepest_function", "num_classes", "num_branches", "num_calls", "num_calls_of_commonest", "num_debug_calls", "num_code_signs", "num_literals", "num_literal_bytes", "num_unfinished_marks", "num_generated_marks", "num_imports", "comment_spans", "docstring_spans", "function_spans", "imports")
+    __slots__ = ("num_bytes", "num_lines", "num_blank_lines", "num_distinct_lines", "num_long_lines", "longest_line_bytes", "num_mixed_indents", "num_sampled_words", "num_sampled_word_bytes", "num_nodes", "num_comments", "num_comment_bytes", "num_docstring_bytes", "num_functions", "num_documented_functions", "num_function_bytes", "longest_function_lines", "deepest_function", "num_classes", "num_branches", "num_calls", "num_calls_of_commonest", "num_debug_calls", "num_code_signs", "num_literals", "num_literal_bytes", "num_unfinished_marks", "num_generated_marks", "num_imports", "comment_spans", "docstring_spans", "function_spans", "imports", "num_code_lines")
     NUM_BYTES_FIELD_NUMBER: _ClassVar[int]
     NUM_LINES_FIELD_NUMBER: _ClassVar[int]
     NUM_BLANK_LINES_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +146,7 @@ class Features(_message.Message):
     DOCSTRING_SPANS_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_SPANS_FIELD_NUMBER: _ClassVar[int]
     IMPORTS_FIELD_NUMBER: _ClassVar[int]
+    NUM_CODE_LINES_FIELD_NUMBER: _ClassVar[int]
     num_bytes: int
     num_lines: int
     num_blank_lines: int
@@ -179,7 +180,8 @@ class Features(_message.Message):
     docstring_spans: _containers.RepeatedScalarFieldContainer[int]
     function_spans: _containers.RepeatedScalarFieldContainer[int]
     imports: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, num_bytes: _Optional[int] = ..., num_lines: _Optional[int] = ..., num_blank_lines: _Optional[int] = ..., num_distinct_lines: _Optional[int] = ..., num_long_lines: _Optional[int] = ..., longest_line_bytes: _Optional[int] = ..., num_mixed_indents: _Optional[int] = ..., num_sampled_words: _Optional[int] = ..., num_sampled_word_bytes: _Optional[int] = ..., num_nodes: _Optional[int] = ..., num_comments: _Optional[int] = ..., num_comment_bytes: _Optional[int] = ..., num_docstring_bytes: _Optional[int] = ..., num_functions: _Optional[int] = ..., num_documented_functions: _Optional[int] = ..., num_function_bytes: _Optional[int] = ..., longest_function_lines: _Optional[int] = ..., deepest_function: _Optional[int] = ..., num_classes: _Optional[int] = ..., num_branches: _Optional[int] = ..., num_calls: _Optional[int] = ..., num_calls_of_commonest: _Optional[int] = ..., num_debug_calls: _Optional[int] = ..., num_code_signs: _Optional[int] = ..., num_literals: _Optional[int] = ..., num_literal_bytes: _Optional[int] = ..., num_unfinished_marks: _Optional[int] = ..., num_generated_marks: _Optional[int] = ..., num_imports: _Optional[int] = ..., comment_spans: _Optional[_Iterable[int]] = ..., docstring_spans: _Optional[_Iterable[int]] = ..., function_spans: _Optional[_Iterable[int]] = ..., imports: _Optional[_Iterable[str]] = ...) -> None: ...
+    num_code_lines: int
+    def __init__(self, num_bytes: _Optional[int] = ..., num_lines: _Optional[int] = ..., num_blank_lines: _Optional[int] = ..., num_distinct_lines: _Optional[int] = ..., num_long_lines: _Optional[int] = ..., longest_line_bytes: _Optional[int] = ..., num_mixed_indents: _Optional[int] = ..., num_sampled_words: _Optional[int] = ..., num_sampled_word_bytes: _Optional[int] = ..., num_nodes: _Optional[int] = ..., num_comments: _Optional[int] = ..., num_comment_bytes: _Optional[int] = ..., num_docstring_bytes: _Optional[int] = ..., num_functions: _Optional[int] = ..., num_documented_functions: _Optional[int] = ..., num_function_bytes: _Optional[int] = ..., longest_function_lines: _Optional[int] = ..., deepest_function: _Optional[int] = ..., num_classes: _Optional[int] = ..., num_branches: _Optional[int] = ..., num_calls: _Optional[int] = ..., num_calls_of_commonest: _Optional[int] = ..., num_debug_calls: _Optional[int] = ..., num_code_signs: _Optional[int] = ..., num_literals: _Optional[int] = ..., num_literal_bytes: _Optional[int] = ..., num_unfinished_marks: _Optional[int] = ..., num_generated_marks: _Optional[int] = ..., num_imports: _Optional[int] = ..., comment_spans: _Optional[_Iterable[int]] = ..., docstring_spans: _Optional[_Iterable[int]] = ..., function_spans: _Optional[_Iterable[int]] = ..., imports: _Optional[_Iterable[str]] = ..., num_code_lines: _Optional[int] = ...) -> None: ...
 
 class Syntax(_message.Message):
     __slots__ = ("error_share", "checker", "features", "dialect")
@@ -193,19 +195,35 @@ class Syntax(_message.Message):
     dialect: str
     def __init__(self, error_share: _Optional[float] = ..., checker: _Optional[str] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., dialect: _Optional[str] = ...) -> None: ...
 
+class ScoreParts(_message.Message):
+    __slots__ = ("readability", "modularity", "clarity", "reusability", "zero_rule")
+    READABILITY_FIELD_NUMBER: _ClassVar[int]
+    MODULARITY_FIELD_NUMBER: _ClassVar[int]
+    CLARITY_FIELD_NUMBER: _ClassVar[int]
+    REUSABILITY_FIELD_NUMBER: _ClassVar[int]
+    ZERO_RULE_FIELD_NUMBER: _ClassVar[int]
+    readability: float
+    modularity: float
+    clarity: float
+    reusability: float
+    zero_rule: str
+    def __init__(self, readability: _Optional[float] = ..., modularity: _Optional[float] = ..., clarity: _Optional[float] = ..., reusability: _Optional[float] = ..., zero_rule: _Optional[str] = ...) -> None: ...
+
 class Annotations(_message.Message):
-    __slots__ = ("language", "syntax", "score", "scorer", "tokens")
+    __slots__ = ("language", "syntax", "score", "scorer", "tokens", "score_parts")
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     SYNTAX_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SCORER_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SCORE_PARTS_FIELD_NUMBER: _ClassVar[int]
     language: str
     syntax: Syntax
     score: float
     scorer: str
     tokens: int
-    def __init__(self, language: _Optional[str] = ..., syntax: _Optional[_Union[Syntax, _Mapping]] = ..., score: _Optional[float] = ..., scorer: _Optional[str] = ..., tokens: _Optional[int] = ...) -> None: ...
+    score_parts: ScoreParts
+    def __init__(self, language: _Optional[str] = ..., syntax: _Optional[_Union[Syntax, _Mapping]] = ..., score: _Optional[float] = ..., scorer: _Optional[str] = ..., tokens: _Optional[int] = ..., score_parts: _Optional[_Union[ScoreParts, _Mapping]] = ...) -> None: ...
 
 class Document(_message.Message):
     __slots__ = ("id", "kind", "origin", "position", "content_sha256", "size_bytes", "annotations", "file", "repository", "commit", "web_page", "blob")

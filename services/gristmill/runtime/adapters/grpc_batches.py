@@ -1,0 +1,146 @@
+"""Serves judges: one batch a call, or batch after batch in a stream.
+
+Bytes go in and out: what they hold is read where they are judged. There are so many places for
+batches; a call without one is refused, a stream without one waits, and its sender with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
+
+import grpc
+
+from gristmill.runtime.model import Overloaded, TooLate, Transient, Unfit
+
+_STEADY = 0.8  # of the pace so far, in each new figure
+
+# gRPC carries no types.
+_Context = Any
+
+
+class Judge(Protocol):
+    """Answers requests, in processes or threads of its own."""
+
+    num_workers: int
+
+    def submit(self, request: bytes) -> "Future[Any]":
+        """Begin; cancelling the future takes back what has not begun. Raises Unfit."""
+        ...
+
+    def answer(self, judged: Any) -> bytes:  # noqa: ANN401  # the judge knows what it gave
+        """Return the response. Raises Unfit."""
+        ...
+
+
+@contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """Have what is unfit name the batch of the stream."""
+    try:
+        yield
+    except Unfit as error:
+        raise error.in_batch(number) from error
+
+
+class BatchCalls:
+    """One method and its stream, over a judge that comes when it is ready. In one event loop."""
+
+    def __init__(self, most_batches: int) -> None:
+        self.judge: Judge | None = None
+        self._places = asyncio.Semaphore(most_batches)
+        self._num_taken = 0
+        self._last_end = 0.0
+        self._reading: set[asyncio.Task[None]] = set()
+        self._pace = 0.0  # seconds from the end of one batch to that of the next, while busy
+
+    def handlers(self, name: str, *, streamed: bool = True) -> dict[str, Any]:
+        """Return what serves the method, and the one behind its name with Stream."""
+        handlers = {name: grpc.unary_unary_rpc_method_handler(self.one)}
+        if streamed:
+            handlers[f"{name}Stream"] = grpc.stream_stream_rpc_method_handler(self.many)
+        return handlers
+
+    async def one(self, request: bytes, context: _Context) -> bytes:
+        """Answer one batch."""
+        judge = self._ready()
+        if self._places.locked():
+            raise Overloaded("all places for batches are taken")
+        left = context.time_remaining()
+        ahead = self._num_taken - judge.num_workers
+        if left is not None and ahead >= 0 and left < self._pace * (ahead + 1):
+            raise TooLate("the batches before this one take longer than its deadline leaves")
+        await self._places.acquire()
+        return judge.answer(await self._begun(judge, request))
+
+    async def many(self, requests: AsyncIterator[bytes], context: _Context) -> None:
+        """Answer batches in order; as many as the judge has workers, and one, are in work."""
+        judge = self._ready()
+        begun: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(judge.num_workers + 1)
+
+        async def read() -> None:
+            number = 0
+            async for request in requests:
+                await room.acquire()
+                await self._places.acquire()
+                with _naming(number):
+                    begun.put_nowait(self._begun(judge, request))
+                number += 1
+
+        reading = asyncio.create_task(read())
+        self._reading.add(reading)
+        reading.add_done_callback(lambda _: begun.put_nowait(None))
+        try:
+            number = 0
+            while (batch := await begun.get()) is not None:
+                with _naming(number):
+                    answer = judge.answer(await batch)
+                await context.write(answer)
+                room.release()
+                number += 1
+            if reading.cancelled():
+                raise Transient("the server ends; send again what has no answer")
+            reading.result()  # what it failed of, if it did
+        finally:
+            self._reading.discard(reading)
+            reading.cancel()
+            while not begun.empty():
+                if (batch := begun.get_nowait()) is not None:
+                    batch.cancel()
+
+    def drain(self) -> None:
+        """Have streams read no further: each ends when what it has sent is answered."""
+        for reading in self._reading:
+            reading.cancel()
+
+    def _ready(self) -> Judge:
+        if self.judge is None:
+            raise Transient("the stage is not ready yet")
+        return self.judge
+
+    def _begun(self, judge: Judge, request: bytes) -> "asyncio.Future[Any]":
+        """Begin a batch that has a place; it gives the place back whatever becomes of it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._num_taken += 1
+        try:
+            future = judge.submit(request)
+        except BaseException:
+            self._end(began)
+            raise
+
+        def ended(_: "Future[Any]") -> None:
+            with suppress(RuntimeError):  # the loop has ended before it
+                loop.call_soon_threadsafe(self._end, began)
+
+        future.add_done_callback(ended)
+        return asyncio.wrap_future(future)
+
+    def _end(self, began: float) -> None:
+        now = asyncio.get_running_loop().time()
+        took = now - max(began, self._last_end)
+        self._pace = _STEADY * self._pace + (1 - _STEADY) * took
+        self._last_end = now
+        self._num_taken -= 1
+        self._places.release()

@@ -1,0 +1,296 @@
+"""The front door: what crawlers submit becomes records of the crawl topic, each acknowledged.
+
+An item's receipt is given after the log acknowledged it. A key that was accepted before adds
+nothing, whichever stream brings it. It knows no gRPC: `submit_stream` has the side of one call.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
+from typing import TypeVar
+
+from gristmill.runtime.engine.budget import Budget, Quotas
+from gristmill.runtime.engine.crawl import content_sha256, crawl_message
+from gristmill.runtime.engine.door_rules import refused_item, refused_key
+from gristmill.runtime.engine.group_writer import GroupWriter
+from gristmill.runtime.engine.submit_settings import SubmitSettings
+from gristmill.runtime.model import (
+    Accepted,
+    BlobReference,
+    CrawlItem,
+    Kind,
+    NoStore,
+    Origin,
+    Poison,
+    Receipt,
+    RefusalReason,
+    Refused,
+    Submission,
+)
+from gristmill.runtime.model.document import document_id
+from gristmill.runtime.ports import (
+    BlobStore,
+    Clock,
+    KeyStore,
+    Message,
+    Metrics,
+    Remembered,
+    Spool,
+    Spooled,
+)
+
+STAGE = "ingestion"
+_THREADS = 4
+_KEY_ID_BYTES = 20
+_KEY_CHARS = 256  # of a key that is too long, for its receipt
+_GROUP_ITEMS = 200
+_GROUP_BYTES = 1 << 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An item that is to be written, and what is remembered of it."""
+
+    message: Message
+    remembered: Remembered
+
+
+_Judged = _Entry | Accepted | Refused
+
+
+@dataclass(kw_only=True)
+class FrontDoor:
+    """What all streams of one server share. For the tasks of one event loop."""
+
+    settings: SubmitSettings
+    max_file_bytes: int
+    log: GroupWriter
+    keys: KeyStore
+    blobs: BlobStore
+    new_blob: Callable[[bytes, date], BlobReference]
+    spool: Spool
+    clock: Clock
+    metrics: Metrics
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    room: Budget = field(init=False)
+    quotas: Quotas = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.room = Budget(self.settings.inflight_bytes)
+        self.quotas = Quotas(
+            items_per_second=self.settings.client_items_per_second,
+            bytes_per_second=self.settings.client_bytes_per_second,
+            now=self.clock.monotonic,
+            sleep=self.sleep,
+        )
+        self.readers: set[asyncio.Task[None]] = set()
+        self.is_draining = False
+        self._one_archive = asyncio.Lock()  # they are large: one is read at a time
+        self._claimed: dict[bytes, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
+
+    # --- files ------------------------------------------------------------------------------------
+
+    async def accept(self, client: str, items: Sequence[Submission]) -> list[Receipt]:
+        """Take in files; return their receipts when all are safe.
+
+        Raises Transient or Fatal when nobody knows whether they are.
+        """
+        receipts: list[Receipt] = []
+        waiting: list[tuple[bytes, Submission]] = []
+        for item in items:
+            if (refused := refused_key(item.key)) is not None:
+                receipts.append(Receipt(item.key[:_KEY_CHARS], refused))
+            else:
+                waiting.append((_key_id(client, item.key), item))
+        while waiting:
+            mine: dict[bytes, Submission] = {}
+            others: list[tuple[bytes, Submission]] = []
+            for key, item in waiting:
+                if key in self._claimed or key in mine:
+                    others.append((key, item))
+                else:
+                    mine[key] = item
+            # A key that somebody has in hand is looked at again when it is done.
+            in_hand = [self._claimed[key] for key, _ in others if key in self._claimed]
+            async with self._claiming(mine):
+                receipts += await self._write(mine)
+            for event in in_hand:
+                await event.wait()
+            waiting = others
+        return receipts
+
+    async def known(self, client: str, keys: Sequence[str]) -> list[bool]:
+        """Tell which keys of a client were accepted."""
+        own = [_key_id(client, key) for key in keys]
+        return [one is not None for one in await self.in_thread(lambda: self.keys.get(own))]
+
+    @asynccontextmanager
+    async def _claiming(
+        self, keys: "Sequence[bytes] | dict[bytes, Submission]"
+    ) -> AsyncIterator[None]:
+        done = asyncio.Event()
+        self._claimed.update(dict.fromkeys(keys, done))
+        try:
+            yield
+        finally:
+            for key in keys:
+                del self._claimed[key]
+            done.set()
+
+    async def _write(self, items: dict[bytes, Submission]) -> list[Receipt]:
+        if not items:
+            return []
+        judged = await self.in_thread(lambda: self._judge(items))
+        entries = {key: one for key, one in judged.items() if isinstance(one, _Entry)}
+        await self._written(entries)
+        safe = Accepted(num_items=1)
+        return [
+            Receipt(items[key].key, safe if isinstance(one, _Entry) else one)
+            for key, one in judged.items()
+        ]
+
+    def _judge(self, items: dict[bytes, Submission]) -> dict[bytes, _Judged]:
+        """Say of items, in a thread, what is to be written of them, or what they are answered."""
+        known = self.keys.get(list(items))
+        return {
+            key: self._judged(item.body, before)
+            for (key, item), before in zip(items.items(), known, strict=True)
+            if isinstance(item.body, CrawlItem)
+        }
+
+    def _judged(self, item: CrawlItem, before: Remembered | None) -> _Judged:
+        if (refused := refused_item(item, self.max_file_bytes)) is not None:
+            return refused
+        digest = _digest(item)
+        if before is not None:
+            return _answer(before, digest)
+        if item.blob is not None:
+            try:
+                self.blobs.get(item.blob)
+            except Poison as error:
+                return Refused(RefusalReason.BLOB_UNKNOWN, str(error))
+            except NoStore:  # its message names a directory of this machine
+                return Refused(RefusalReason.BLOB_UNKNOWN, "there is no blob store yet")
+        return self._entry(item, digest)
+
+    def _entry(self, item: CrawlItem, digest: bytes) -> _Entry:
+        message = crawl_message(
+            item, blobs=self.blobs, new_blob=self.new_blob, now=self.clock.now()
+        )
+        return _Entry(message, Remembered(digest, 1))
+
+    async def _written(self, entries: dict[bytes, _Entry]) -> None:
+        """Write entries; return when they are safe and remembered."""
+        if not entries:
+            return
+        began = self.clock.monotonic()
+        await self.log.write(
+            [one.message for one in entries.values()],
+            {key: one.remembered for key, one in entries.items()},
+        )
+        seconds = self.clock.monotonic() - began
+        self.metrics.observe("gristmill_submit_write_seconds", seconds, stage=STAGE)
+
+    # --- archives ---------------------------------------------------------------------------------
+
+    async def accept_archive(
+        self, client: str, key: str, origin: Origin, spooled: Spooled
+    ) -> Receipt:
+        """Take in the members of an archive that is there; return its receipt when all are safe.
+
+        Members that were written before it was given up are not written again.
+        """
+        own = _key_id(client, key)
+        async with self._one_archive:
+            while own in self._claimed:
+                await self._claimed[own].wait()
+            async with self._claiming([own]):
+                digest = bytes.fromhex(document_id(Kind.REPOSITORY, origin, spooled.sha256()))
+                (before,) = await self.in_thread(lambda: self.keys.get([own]))
+                if before is not None:
+                    return Receipt(key, _answer(before, digest))
+                numbered = zip(count(), spooled.items(origin), strict=False)
+                num_items = 0
+                try:
+                    while True:
+                        num_taken, entries = await self.in_thread(
+                            lambda: self._group(client, key, numbered)
+                        )
+                        if not num_taken:
+                            break
+                        await self._written(entries)
+                        num_items += num_taken
+                except Poison as error:
+                    return Receipt(key, Refused(RefusalReason.ARCHIVE_UNREADABLE, str(error)))
+                await self.log.write([], {own: Remembered(digest, num_items)})
+                return Receipt(key, Accepted(num_items=num_items))
+
+    def _group(
+        self, client: str, key: str, numbered: Iterator[tuple[int, CrawlItem]]
+    ) -> tuple[int, dict[bytes, _Entry]]:
+        """Read the next members, in a thread: how many, and what is to be written of them."""
+        group: dict[bytes, CrawlItem] = {}
+        weight = 0
+        for number, item in numbered:
+            group[_key_id(client, f"{key}\0{number}")] = item  # no client can give such a key
+            weight += len(item.content or b"")
+            if len(group) >= _GROUP_ITEMS or weight >= _GROUP_BYTES:
+                break
+        entries: dict[bytes, _Entry] = {}
+        for (own, item), before in zip(group.items(), self.keys.get(list(group)), strict=True):
+            digest = _digest(item)
+            if before is None or before.digest != digest:
+                entries[own] = self._entry(item, digest)
+        return len(group), entries
+
+    # --- for the streams --------------------------------------------------------------------------
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Return what a call gives that may block."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Begin work that ends by itself, whatever becomes of the stream that it is for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def drain(self) -> None:
+        """Let streams read no further: each ends when what it has sent is safe."""
+        self.is_draining = True
+        for reader in self.readers:
+            reader.cancel()
+
+    async def close(self) -> None:
+        """Wait for what is in work, and close the log and the store of keys."""
+        self.drain()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        await self.in_thread(self.log.close)
+        self._threads.shutdown()
+        self.keys.close()
+
+
+def _answer(before: Remembered, digest: bytes) -> Accepted | Refused:
+    if before.digest == digest:
+        return Accepted(num_items=before.num_items, known_before=True)
+    return Refused(RefusalReason.KEY_REUSED, "the key was accepted before with other content")
+
+
+def _digest(item: CrawlItem) -> bytes:
+    """Return what tells an item from another under the same key: its document's id."""
+    sha256 = content_sha256(item) or str(item.fault)
+    return bytes.fromhex(document_id(Kind.FILE, item.origin, sha256))
+
+
+def _key_id(client: str, key: str) -> bytes:
+    return hashlib.sha256(f"{client}\0{key}".encode()).digest()[:_KEY_ID_BYTES]
