@@ -192,8 +192,13 @@ class KafkaPlace:
         return found
 
     def stands(self) -> Mapping[Partition, Committed]:
+        # A broker answers the end of a transaction before its offsets are the group's: who reads
+        # only what is committed is told to wait for that.
         consumer = KafkaConsumer(
-            bootstrap_servers=self.settings.bootstrap, group_id=self.group, enable_auto_commit=False
+            bootstrap_servers=self.settings.bootstrap,
+            group_id=self.group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
         )
         try:
             stored = {one: consumer.committed(one, metadata=True) for one in self.partitions}

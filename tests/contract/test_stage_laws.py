@@ -99,6 +99,7 @@ BATCHES: Mapping[str, Callable[[], SearchStrategy[list[Record]]]] = {
     "ingestion": raw_batches,
     "syntax": document_batches,
     "dedup": document_batches,
+    "quality": document_batches,
     "shards": document_batches,
 }
 

@@ -209,13 +209,15 @@ def test_making_the_tables_again_changes_nothing(make_iceberg: MakeTables) -> No
 def test_columns_that_came_later_are_added_to_older_tables(make_iceberg: MakeTables) -> None:
     tables = make_iceberg()
     tables.commit("files", {"s": Span(0, 1)}, rows_of("a"))
+    names = [column.name for column in TABLES["files"].columns]
     with tables.load("files").update_schema() as update:  # as an earlier version made them
-        update.delete_column("checker").delete_column("dialect")
+        for name in names[names.index("checker") :]:
+            update.delete_column(name)
     tables.create()
     tables.commit("files", {"s": Span(1, 2)}, rows_of("b", checker=["json"]))
     rows = tables.load("files").scan().to_arrow().sort_by("document_id")
     assert rows["checker"].to_pylist() == [None, "json"]
-    assert rows.column_names == [column.name for column in TABLES["files"].columns]
+    assert rows.column_names == names
 
 
 def meddling(rows: Rows, meddle: Callable[[], object], *, times: int = 1) -> tuple[Rows, list[int]]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gristmill import __version__
+from gristmill.runtime.adapters.run_directory import SCHEMA_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def test_run_tells_one_json_object_last(mill: Any, small: Path, tmp_path: Path) 
     assert told["dropped"] == {"exact_duplicate": 1, "lock_file": 1, "syntax_errors": 1}
     assert told["by_language"]["Python"] == {"documents": 3, "kept": 2}
     assert set(told) == {
-        "documents", "bytes", "kept", "accepted", "dropped", "dead", "quarantined", "by_language",
-        "seconds", "tables", "new",
+        "absent_blobs", "documents", "bytes", "kept", "accepted", "below_cut", "dropped", "dead",
+        "quarantined", "by_language", "tokens", "seconds", "tables", "new",
     }  # fmt: skip
     assert set(told["tables"]["files"]) == {"rows", "snapshot"}
 
@@ -98,7 +99,7 @@ def test_names_cannot_steer_the_terminal(mill: Any, finished: Path) -> None:
 def test_tables_shows_rows_and_positions(mill: Any, finished: Path) -> None:
     told = mill("tables", finished, "--json").told
     assert told["files"]["rows"] == 2
-    assert told["ledger"]["rows"] == 5 + 4 + 3 + 2
+    assert told["ledger"]["rows"] == 5 + 4 + 3 + 2 + 2
     assert told["files"]["positions"] == told["ledger"]["positions"] != {}
 
 
@@ -222,7 +223,9 @@ def test_a_lost_index_is_refused_and_rebuilt_from_the_tables(
         refused = mill("run", small, "--out", out)
         assert refused.code == 2
         assert f"gristmill dedup rebuild {out}" in refused.err
-        assert mill("dedup", "rebuild", out).code == 0
+        rebuilt = mill("dedup", "rebuild", out, "--json").told
+        assert rebuilt == {"directory": str(out), "documents": before["kept"]}
+        assert mill("upgrade", out, "--json").told["schema"] == SCHEMA_VERSION
         after = mill.run(small, "--out", out)
     finally:
         (small / "z.py").unlink()

@@ -46,7 +46,7 @@ def test_every_stage_decides_what_the_stage_before_let_through(
     ledger = scan(open_tables(str(out)), "ledger", ["stage", "outcome"]).to_pylist()
     counts = Counter((row["stage"], row["outcome"]) for row in ledger)
     arriving = told["documents"]
-    for stage in ("ingestion", "syntax", "dedup", "shards"):
+    for stage in ("ingestion", "syntax", "dedup", "quality", "shards"):
         decided = sum(count for (name, _), count in counts.items() if name == stage)
         assert decided == arriving, stage
         arriving = counts[stage, "keep"]

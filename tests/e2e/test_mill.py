@@ -5,6 +5,7 @@ The tests run in any order and hand the mill on as it is. Each feeds texts that 
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pyarrow import parquet
+from seaweed import BUCKET, Seaweed
 
 from gristmill.cli.reading import open_tables, scan
 from gristmill.runtime.adapters.announcements import TOPIC as FINALIZED
@@ -32,15 +37,17 @@ from gristmill.runtime.adapters.kafka_client import make_producer
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.ports import METRICS
+from gristmill.runtime.testing.git import GitRepository
 
 ROOT = Path(__file__).resolve().parents[2]
 GRISTMILL = (sys.executable, "-m", "gristmill.cli.main")
 SCRIPT = ROOT / "deploy" / "local" / "mill.py"
-STAGES = ("ingestion", "syntax", "dedup", "shards")
+STAGES = ("ingestion", "syntax", "dedup", "quality", "shards")
 GROUPS = {
     "gristmill.ingestion": ["gristmill.crawl.v1"],
     "gristmill.syntax": ["gristmill.syntax.v1"],
     "gristmill.dedup": ["gristmill.dedup.v1"],
+    "gristmill.quality": ["gristmill.quality.v1"],
     "gristmill.shards": ["gristmill.shards.v1", "gristmill.ledger.v1"],
 }
 # As people have it, but for tables that are written soon, and a machine that others use, too.
@@ -278,6 +285,110 @@ def test_status_tells_what_it_promises(running: Running) -> None:
     people = running.command("status")
     assert people.code == 0, people.err
     assert "0 records wait" in people.out
+
+
+def test_a_report_is_written_while_the_mill_runs_and_shows_what_the_log_holds(
+    running: Running, tmp_path: Path
+) -> None:
+    before = running.state
+    page = tmp_path / "report.html"
+    finished = running.cli("report", running.tables, "-o", page, "--json")
+    assert finished.code == 0, finished.err
+    assert finished.told["kept"] >= len(running.kept(running.source))
+    assert finished.told["pairs"] >= 1
+    text = page.read_text()
+    assert "raw_decode" in text
+    assert "its source is gone or has changed" not in text
+    assert "fed by workers over a log" in text
+    assert "Time by step: not recorded here." in text
+    assert running.state == before
+
+
+@pytest.fixture
+def seaweed(tmp_path: Path) -> Iterator[Seaweed]:
+    directory = tmp_path / "seaweed"
+    directory.mkdir()
+    server = Seaweed(str(directory))
+    try:
+        server.start()
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.kill()
+
+
+def judged(tables: Path, repositories: list[str]) -> tuple[list[Any], list[Any]]:
+    """Return what is kept of repositories and all decisions on them, in whatever order."""
+    opened = open_tables(str(tables))
+    columns = ("repository", "path", "content_sha256")
+    decided = (*columns, "stage", "outcome", "reason", "size_bytes", "language")
+    kept, decisions = (
+        sorted(
+            [row[name] or "" for name in names]
+            for row in scan(opened, table, names).to_pylist()
+            if row["repository"] in repositories
+        )
+        for table, names in (("files", columns), ("ledger", decided))
+    )
+    return kept, decisions
+
+
+def test_git_tables_and_servers_are_fed_like_the_same_files_in_directories(
+    running: Running, seaweed: Seaweed, mill: Any, tmp_path: Path
+) -> None:
+    directories = [sources_that_fall(tmp_path / name) for name in ("of-git", "of-rows", "of-s3")]
+    git, rows, s3 = (
+        {path.relative_to(one).as_posix(): path.read_bytes() for path in sorted(one.rglob("*.py"))}
+        for one in directories
+    )
+    repository = GitRepository(str(tmp_path / "of-git.git"))
+    repository.commit_files(git)
+    columns = {"text": pa.array(list(rows.values()), pa.binary()), "name": list(rows)}
+    table = pa.table(columns | {"repo": ["of-rows"] * len(rows)})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=7)
+    with seaweed.files().open_output_stream(f"{BUCKET}/of-s3.tar", compression=None) as stream:
+        stream.write(packed(s3))
+    (tmp_path / "names.jsonl").write_text('{"repository": "of-s3.tar", "name": "of-s3"}\n')
+    settings = seaweed.settings("reader")
+    fed = running.cli.with_environment(
+        GRISTMILL_SOURCES_S3_ENDPOINT=settings.s3_endpoint,
+        GRISTMILL_SOURCES_S3_ACCESS_KEY=settings.s3_access_key,
+        GRISTMILL_SOURCES_S3_SECRET_KEY=settings.s3_secret_key.get_secret_value(),
+    )(
+        *("feed", repository.directory, tmp_path / "rows.parquet", f"s3://{BUCKET}/of-s3.tar"),
+        *("--map", "content=text,path=name,repository=repo"),
+        *("--metadata", tmp_path / "names.jsonl", "--mill", running.home, "--json"),
+    )
+    assert fed.code == 0, fed.err
+    assert fed.told["items"] == len(git) + len(rows) + len(s3)
+    told = mill.run(*directories, "--out", tmp_path / "run")
+    assert told["kept"] > 0
+    fallen = {"exact_duplicate": 3, "syntax_errors": 3, "binary": 3, "vendored": 3}
+    assert told["dropped"] == fallen
+    running.wait_until_idle()
+    names = [one.name for one in directories]
+    assert judged(running.tables, names) == judged(tmp_path / "run", names)
+
+
+def sources_that_fall(directory: Path) -> Path:
+    """Files like no others', and one each that falls for some reason."""
+    write_sources(directory, 12, 10, directory.name)
+    (directory / "m0003.py").write_bytes((directory / "m0002.py").read_bytes())
+    (directory / "m0004.py").write_text(f"{directory.name} = 1\n" + "def (:\n" * 20)
+    (directory / "m0005.py").write_bytes(b"\0" + directory.name.encode())
+    (directory / "vendor").mkdir()
+    (directory / "m0006.py").rename(directory / "vendor" / "m0006.py")
+    return directory
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, content in files.items():
+            about = tarfile.TarInfo(path)
+            about.size = len(content)
+            archive.addfile(about, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def test_all_killed_workers_come_back_and_a_feed_comes_through(

@@ -40,8 +40,8 @@ from gristmill.runtime.engine.envelope import DEAD_TOPIC, LEDGER_TOPIC, group_of
 from gristmill.runtime.model import Transient
 from gristmill.runtime.ports import Message
 
-ROUTE = ("ingestion", "syntax", "dedup", "shards")
-ROUTE_WITH_FAULTY = ("ingestion", "syntax", "faulty", "dedup", "shards")
+ROUTE = ("ingestion", "syntax", "dedup", "quality", "shards")
+ROUTE_WITH_FAULTY = ("ingestion", "syntax", "faulty", "dedup", "quality", "shards")
 _HERE = Path(__file__).parent
 _STEP_S = 0.1
 STUCK_S = 15.0
@@ -72,8 +72,13 @@ class Mill:
         partitions: int = 1,
         limits: Limits | None = None,
         store: BlobSettings | None = None,
+        door_port: int = 0,
     ) -> None:
-        """Take what there is to be; without a `store`, blobs are files beside the tables."""
+        """Take what there is to be; without a `store`, blobs are files beside the tables.
+
+        `door_port` is that of the front door, also when it is started again.
+        """
+        self.door_port = door_port
         self.directory = directory
         self.limits = limits or Limits()
         self.nodes = nodes
@@ -140,6 +145,8 @@ class Mill:
             "STREAM_COMMIT_SECONDS": 1,
             "SERVE_ORDINAL": ordinal,
             "SERVE_DIRECTORY": self.directory / "tables",
+            "SERVE_GRPC_PORT": self.door_port if stage == "ingestion" else 0,
+            "SUBMIT_DIRECTORY": self.directory / "submitted",
             "BLOBS_URL": self.store.url,
             "BLOBS_S3_ENDPOINT": self.store.s3_endpoint,
             "BLOBS_S3_ACCESS_KEY": self.store.s3_access_key,

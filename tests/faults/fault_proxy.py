@@ -103,6 +103,7 @@ class FaultProxy:
         # What the links look at for every message. Set whole, and so from any thread.
         self.swallowing = False
         self.delay_s = 0.0
+        self.seconds_per_byte = 0.0
         self.to_lose: list[LostAnswer] = []
         self.to_hold: list[HeldRequest] = []
         self._routes = dict(routes)
@@ -155,10 +156,14 @@ class FaultProxy:
         """Let every request wait for so long before it goes to the broker, one after another."""
         self.delay_s = seconds
 
+    def pace(self, bytes_per_second: float) -> None:
+        """Let each connection send no more than so much to the broker."""
+        self.seconds_per_byte = 1 / bytes_per_second
+
     def heal(self) -> None:
-        """End refusing, swallowing and delaying; a connection that lost a message is cut."""
+        """End all of these faults; a connection that lost a message is cut."""
         self.swallowing = False
-        self.delay_s = 0.0
+        self.delay_s = self.seconds_per_byte = 0.0
         self._do(self._cut(only_silent=True))
         self._do(self._listen())
 
@@ -261,7 +266,7 @@ class _Link:
                 if held.then == "close":
                     return
                 continue
-            await asyncio.sleep(self._proxy.delay_s)
+            await asyncio.sleep(self._proxy.delay_s + self._proxy.seconds_per_byte * len(frame))
             self._unanswered[request.correlation_id] = request
             await _write(broker, frame)
 

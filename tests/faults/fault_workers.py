@@ -158,7 +158,7 @@ class Workers:
             lives = [slot.life for slot in self._slots.values() if slot.life is not None]
         return [life for life in lives if not life.ended]
 
-    def wait_serving(self, timeout_s: float = 60) -> None:
+    def wait_serving(self, timeout_s: float = 120) -> None:
         """Wait until every worker that is wanted has said that it serves."""
         deadline = time.monotonic() + timeout_s
         while True:

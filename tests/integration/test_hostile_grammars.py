@@ -21,8 +21,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     source = place / "source"
     source.mkdir()
     hostile = list(hostile_files(_SIZE_BYTES))
-    for number, (name, content) in enumerate(hostile):
-        (source / f"{number:05d}-{name}").write_bytes(content)
+    for number, (path, content) in enumerate(hostile):
+        place_of_it = source / f"{number:05d}-{path}"
+        place_of_it.parent.mkdir()
+        place_of_it.write_bytes(content)
     step = len(hostile) // len(_GOOD)
     for number, (name, text) in enumerate(_GOOD.items()):  # in between, wherever that is
         (source / f"{number * step:05d}-{name}").write_text(text)

@@ -164,6 +164,52 @@ def test_a_poll_that_raises_for_a_lost_broker_is_silence(
         reader.close()
 
 
+def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library counts it as consumed, and then finds no broker to send its next fetch to."""
+    reader = _reader(settings, "taken")
+    begin = num_records(settings, TOPIC)
+    producer = TransactionalProducer(settings, "taken-producer", SystemClock())
+    try:
+        _poll_until(reader, lambda: reader.is_placed and bool(reader.assignment()))
+        fetcher = reader._consumer._fetcher
+        take, send = fetcher.fetched_records, fetcher.send_fetches
+        taken: list[Any] = []
+        raised: list[int] = []
+
+        def fetched_records(*told: Any, **named: Any) -> Any:
+            records, _ = take(*told, **named)
+            taken[:] = records.values()
+            return records, False  # so that the next fetch is sent
+
+        def send_fetches() -> Any:
+            if taken and not raised:
+                raised.append(sum(map(len, taken)))
+                raise errors.UnknownBrokerIdError(0)
+            return send()
+
+        monkeypatch.setattr(fetcher, "fetched_records", fetched_records)
+        monkeypatch.setattr(fetcher, "send_fetches", send_fetches)
+        found: list[int] = []
+        sent = 0
+        deadline = time.monotonic() + 30
+        while not raised and time.monotonic() < deadline:
+            found += [one.offset for one in reader.poll(0.0).deliveries]  # a fetch is on its way
+            producer.commit([_message(), _message()], {}, "taken-producer")
+            sent += 2
+            time.sleep(0.2)  # and brings them before the next poll
+        assert raised, "a poll took records and raised"
+        while len(found) < sent and time.monotonic() < deadline:
+            found += [one.offset for one in reader.poll(0.2).deliveries]
+        assert len(found) == sent
+        assert sorted(set(found)) == found
+        assert found[0] >= begin
+    finally:
+        producer.close()
+        reader.close()
+
+
 def _reader(settings: KafkaSettings, name: str) -> KafkaReader:
     """Return a reader that begins behind what is there now."""
     begin = num_records(settings, TOPIC)

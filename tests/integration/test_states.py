@@ -48,7 +48,8 @@ from gristmill.runtime.wire import encode_document
 
 DEDUP, SHARDS, LEDGER = "gristmill.dedup.v1", "gristmill.shards.v1", "gristmill.ledger.v1"
 CRAWL = "gristmill.crawl.v1"
-READ = {"dedup": [DEDUP], "shards": [SHARDS, LEDGER]}
+QUALITY = "gristmill.quality.v1"
+READ = {"dedup": [DEDUP], "quality": [QUALITY], "shards": [SHARDS, LEDGER]}
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "local" / "mill.py"
 _SECONDS = 60.0
 _SESSION_SECONDS = "3"
@@ -137,8 +138,8 @@ class Site:
     # --- workers ----------------------------------------------------------------------------------
 
     def start(self, *stages: str) -> None:
-        """Start workers and wait until they serve."""
-        begun = [self.begin(stage) for stage in stages]
+        """Start workers and wait until they serve; dedup with the scorer behind it."""
+        begun = [self.begin(stage) for stage in with_scorer(stages)]
         for worker in begun:
             wait_for(partial(worker.says, "serving"), "a worker serves")
 
@@ -151,7 +152,7 @@ class Site:
 
     def stop(self, *stages: str) -> None:
         """End workers in order."""
-        ended = [self.running.pop(stage) for stage in stages]
+        ended = [self.running.pop(stage) for stage in with_scorer(stages) if stage in self.running]
         for worker in ended:
             worker.stop()
         for worker in ended:
@@ -162,6 +163,8 @@ class Site:
         """Start a worker that cannot go on, or take one that runs; return its error."""
         worker = self.running.get(stage) or self.begin(stage)
         del self.running[stage]
+        if stage == "dedup" and "quality" in self.running:
+            self.stop("quality")
         worker.wait()
         assert worker.error is not None
         return str(worker.error)
@@ -185,12 +188,17 @@ class Site:
             producer.close()
 
     def wait_until_idle(self, *stages: str) -> None:
-        groups = {f"gristmill.{stage}": READ[stage] for stage in stages}
+        groups = {f"gristmill.{stage}": READ[stage] for stage in with_scorer(stages)}
 
         def idle() -> bool:
             return not any(sum(one.values()) for one in group_lag(self.kafka, groups).values())
 
         wait_for(idle, f"{stages} are idle")
+
+    def lag(self, stage: str) -> int:
+        """How many offsets a stage is behind."""
+        behind = group_lag(self.kafka, {f"gristmill.{stage}": READ[stage]})
+        return sum(sum(one.values()) for one in behind.values())
 
     def make_topics(self, **options: bool) -> None:
         """Make the topics and places that are missing, when former members have gone."""
@@ -240,6 +248,13 @@ class Site:
         lost = [name for name in names if rows[name] == 0]
         doubled = {name: count for name, count in rows.items() if count > 1}
         assert (lost, doubled) == ([], {})
+
+
+def with_scorer(stages: Sequence[str]) -> list[str]:
+    """Return the stages, with what stands between dedup and the tables."""
+    return [
+        one for stage in stages for one in ((stage, "quality") if stage == "dedup" else (stage,))
+    ]
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
@@ -393,6 +408,27 @@ def test_a_topic_made_again_is_read_from_its_beginning(site: Site) -> None:
     site.make_topics()
     site.start("dedup", "shards")
     site.assert_all_there_when_fed_again([*written, *waiting])
+
+
+def test_behind_a_topic_made_again_dedup_waits_for_what_is_on_its_way(site: Site) -> None:
+    written, behind = named("written"), named("behind")
+    site.start("dedup", "shards")
+    site.feed(written)
+    site.wait_until_idle("dedup", "shards")
+    site.stop("quality")
+    site.feed(behind)
+    wait_for(lambda: site.lag("dedup") == 0, "dedup is idle")
+    site.stop("dedup")
+    site.delete_topics(DEDUP)
+    site.make_topics()
+    waiting = site.begin("dedup")
+    wait_for(
+        lambda: waiting.says("waiting for the log", "quality has not yet passed on"), "dedup waits"
+    )
+    site.begin("quality")
+    wait_for(partial(waiting.says, "serving"), "dedup serves")
+    assert not waiting.says("claims of another log given up")
+    site.assert_all_there_when_fed_again([*written, *behind])
 
 
 def test_records_gone_before_dedup_read_them_are_an_error(site: Site) -> None:

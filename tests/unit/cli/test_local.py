@@ -1,4 +1,4 @@
-"""Putting a run together: routes with a user's stages, and what is refused."""
+"""Putting a run together: stages in order, what names a source, and what is refused."""
 
 import os
 from dataclasses import dataclass
@@ -49,21 +49,10 @@ def plan(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-def test_the_default_route_has_the_gates_first_and_the_papers_has_not(plan: Any) -> None:
-    assert plan().route == ("ingestion", "syntax", "dedup")
-    assert plan(paper=True).route == ("ingestion", "dedup", "syntax")
-    assert plan(paper=True).segments() == (("ingestion",), ("dedup",), ("syntax",))
-
-
-def test_stages_may_go_behind_one_another_whatever_their_names(plan: Any) -> None:
-    made = plan(stage("aaa", "bbb"), stage("bbb", "syntax"), stage("ccc", "dedup"))
-    assert made.route == ("ingestion", "syntax", "bbb", "aaa", "dedup", "ccc")
-    assert made.segments()[2] == ("ccc",)
-
-
-def test_a_stage_behind_nothing_known_is_refused(plan: Any) -> None:
-    with pytest.raises(BadInput, match="'lost' goes after 'nowhere'"):
-        plan(stage("lost", "nowhere"))
+def test_the_stages_before_the_stateful_one_and_those_behind_it(plan: Any) -> None:
+    assert plan().segments() == (("ingestion", "syntax"), ("dedup",), ("quality",))
+    assert plan(paper=True).segments() == (("ingestion",), ("dedup",), ("syntax", "quality"))
+    assert plan(stage("own", "dedup")).segments()[2] == ("own", "quality")
 
 
 def test_a_route_has_one_stateful_stage(plan: Any) -> None:
@@ -83,6 +72,14 @@ def test_every_rule_and_limit_is_part_of_a_sources_identity(
     with monkeypatch.context() as changed:
         changed.setenv("GRISTMILL_RUN_BATCH_DOCUMENTS", "7")
         assert plan().sources[0].listing.source == before
+
+
+def test_what_only_annotates_is_no_part_of_a_sources_identity(
+    plan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = plan().sources[0].listing.source
+    monkeypatch.setenv("GRISTMILL_QUALITY_CLARITY", "2")
+    assert plan().sources[0].listing.source == before
 
 
 def test_a_source_named_twice_is_one_source(tmp_path: Any) -> None:

@@ -84,12 +84,18 @@ def test_each_set_counts_where_its_labels_hold(
 
 
 def test_short_texts_and_foreign_languages_are_apart(tmp_path: Path) -> None:
-    data = lay_out(tmp_path, record("JSON", "a.json", "[1, 2]"), record("No Such", "README", PROSE))
+    data = lay_out(
+        tmp_path,
+        record("JSON", "a.json", "[1, 2]"),
+        record("Python", "a.py", PYTHON),
+        record("No Such", "README", PROSE),
+    )
     figures = measure_language(data).figures()
     assert {name: figure.n for name, figure in figures.items()} == {
-        "named_accuracy_89": 1,
-        "content_accuracy_30": 0,
+        "named_accuracy_89": 2,
+        "content_accuracy_30": 1,
         "content_accuracy_30_short": 1,
+        "content_accuracy_30_all": 2,
         "foreign_left_unknown": 1,
     }
     assert figures["foreign_left_unknown"].numerator == 1

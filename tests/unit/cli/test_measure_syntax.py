@@ -12,6 +12,7 @@ from gristmill.cli.measure_syntax import measure_syntax
 from gristmill.cli.syntax_calibrate import calibrate_on
 from gristmill.runtime.model import BadInput
 from gristmill.syntax.budgets import TABLE
+from gristmill.syntax.verdict import RULES
 
 GOOD_GO = "package a\n\nfunc f() int {\n\treturn 1\n}\n"
 BROKEN_GO = "package a\n\nfunc f() int {\n\treturn (1\n}\n"
@@ -149,6 +150,27 @@ def test_the_same_text_counts_once(tmp_path: Path) -> None:
     (tmp_path / "a.go").write_text(GOOD_GO)
     (tmp_path / "b.go").write_text(GOOD_GO)
     assert calibrate_on([str(tmp_path)], most=100).languages["Go"].sound == 1
+
+
+def test_the_table_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.go").write_text(GOOD_GO)
+    (tmp_path / "two" / "b.go").write_text(f"// é\n{GOOD_GO}")
+    table = calibrate_on([str(tmp_path / "one"), str(tmp_path / "two")], most=100)
+    one, two = table.sources
+    assert (one.name, one.files, one.bytes) == ("one", 1, len(GOOD_GO))
+    assert (two.name, two.files, two.bytes) == ("two", 1, len(GOOD_GO) + 6)
+    assert one.digest != two.digest
+    assert calibrate_on([str(tmp_path / "one")], most=9).sources == (one,)
+    assert (table.most, table.rules) == (100, RULES)
+
+
+def test_sound_files_are_damaged_once_each(tmp_path: Path) -> None:
+    (tmp_path / "a.go").write_text(GOOD_GO)
+    (tmp_path / "b.go").write_text(BROKEN_GO)
+    row = calibrate_on([str(tmp_path)], most=100).languages["Go"]
+    assert (row.sound, row.damaged, row.unnoticed) == (2, 1, 0)
 
 
 def test_macros_of_c_leave_a_curve(tmp_path: Path) -> None:

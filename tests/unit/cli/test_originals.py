@@ -1,22 +1,31 @@
 """What a run had read is read again as it was, or not at all."""
 
+import gzip
 import io
+import json
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from gristmill.cli import crawled
 from gristmill.cli.originals import Originals
 from gristmill.runtime.adapters import listing
 from gristmill.runtime.adapters.archives import ArchiveLimits, read_members
 from gristmill.runtime.adapters.files import reader
-from gristmill.runtime.adapters.listing import LocalSource, Selection
-from gristmill.runtime.adapters.run_directory import RunDirectory
-from gristmill.runtime.model import BadInput, Position
+from gristmill.runtime.adapters.listing import LocalSource, Selection, Terms
+from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
+from gristmill.runtime.adapters.sources import open_sources
+from gristmill.runtime.adapters.table_columns import Columns
+from gristmill.runtime.model import BadInput, Position, Transient
+from gristmill.runtime.testing.git import GitRepository
 
 LIMITS = ArchiveLimits(max_member_bytes=1000, max_ratio=50, free_bytes=1 << 20, free_members=1000)
 # Two of these do not pass `exclude=("docs/", "*.skip")`: the third has number 0, the last number 1.
@@ -63,9 +72,11 @@ class Run:
     """What a run leaves behind of a source: its listing, and what the ledger says of each file."""
 
     def __init__(self, out: Path, argument: Path | str, **selection: Any) -> None:
-        self.source = LocalSource(
-            str(argument), selection=Selection(**selection), limits=LIMITS, rules=("r1",)
+        columns = selection.pop("columns", None)
+        terms = Terms(
+            selection=Selection(**selection), limits=LIMITS, rules=("r1",), columns=columns
         )
+        (self.source,) = open_sources([str(argument)], terms, git_head=False)
         self.directory = RunDirectory.create(str(out))
         self.directory.save_listing(self.source.listing.source, self.source)
         raws = map(reader(LIMITS.max_member_bytes), self.source.entries(0))
@@ -169,6 +180,35 @@ def test_a_name_that_is_not_utf8_is_found_again_and_none_that_looks_like_it(
     assert {text for _, text in run.all()} == {b"spelt out", b"in latin-1"}
 
 
+def test_a_commit_is_read_again_when_head_has_moved_on(tmp_path: Path) -> None:
+    repository = GitRepository(str(tmp_path / "r.git"))
+    files = {"a.py": b"a = 1\n", "b.zip": zip_of(MEMBERS), "l.py": "# Größe\n".encode("latin-1")}
+    repository.commit_files(files)
+    run = Run(tmp_path / "out", repository.directory)
+    repository.commit_files({"a.py": b"a = 2\n"})
+    assert run.text("a.py") == b"a = 1\n"
+    assert run.text("l.py") == "# Größe\n".encode()
+    assert run.text("c.py") == b"c = 1\n"
+    assert len(run.all()) == len(run.raws)
+    shutil.rmtree(repository.directory)
+    assert run.all() == []
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.jsonl.gz"])
+def test_rows_of_a_table_are_read_again_as_long_as_it_stands(tmp_path: Path, name: str) -> None:
+    rows = [{"c": f"x = {n}\n", "p": f"m{n}.py"} for n in range(9)]
+    if name == "t.parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name, row_group_size=2)
+    else:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / name).write_bytes(gzip.compress(lines.encode()))
+    run = Run(tmp_path / "out", tmp_path / name, columns=Columns(content="c", path="p"))
+    assert run.text("m7.py") == b"x = 7\n"
+    assert [path for path, _ in run.all()] == [row["p"] for row in rows]
+    os.utime(tmp_path / name, ns=(0, 0))
+    assert run.all() == []
+
+
 # --- what is gone ---------------------------------------------------------------------------------
 
 
@@ -253,3 +293,24 @@ def test_a_reopened_source_is_the_same_source(run: Run) -> None:
     assert [(e.origin.repository, e.origin.path) for e in before] == [
         (e.origin.repository, e.origin.path) for e in after
     ]
+
+
+# --- behind a log ---------------------------------------------------------------------------------
+
+
+def test_a_log_that_does_not_answer_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def away(directory: str, source: str, offsets: Any) -> Iterator[tuple[int, bytes]]:
+        asked.append(source)
+        yield 1, b"a = 1\n"
+        raise Transient("no answer")
+
+    monkeypatch.setattr(crawled, "crawled_contents", away)
+    directory = RunDirectory.create(str(tmp_path / "out"), fed_by=LOG)
+    originals = Originals(directory.path)
+    assert list(originals.stream("kafka/0", {1, 2})) == [(1, b"a = 1\n")]
+    assert list(originals.stream("kafka/1", {1, 2})) == []
+    assert asked == ["kafka/0"]

@@ -1,16 +1,33 @@
 """`gristmill syntax check` on files of every kind, hostile ones among them."""
 
 import json
+import mmap
+import resource
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from gristmill.cli import syntax_check
 from gristmill.cli.main import app
 from gristmill.runtime.engine.worker import Limits
+from gristmill.syntax.inference import How
 
 GOOD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
 HANGS = '"' * 400_000  # its grammar takes minutes for it
+
+
+@pytest.fixture(autouse=True)
+def _limits_are_for_the_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checker is forked: what libraries of other tests hold here would count against it."""
+    held = int(Path("/proc/self/statm").read_text().split()[5]) * mmap.PAGESIZE
+    most = Limits().memory_bytes + held
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+
+    def limit_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+    monkeypatch.setattr(syntax_check, "_limit_memory", limit_memory)
 
 
 def check(*arguments: str | Path) -> Result:
@@ -30,8 +47,8 @@ def test_a_sound_file_is_shown_with_who_ruled_and_its_features(tmp_path: Path) -
     path = write(tmp_path / "area.py", GOOD)
     result = check(path)
     assert result.exit_code == 0
-    assert "ok  Python (by name)" in result.stdout
-    assert "ruled by cpython-ast-" in result.stdout
+    assert "ok  Python (by its name)" in result.stdout
+    assert "checked by cpython-ast-" in result.stdout
     assert "functions 1" in result.stdout
     (found,) = told(path)
     assert (found["ok"], found["language"], found["fault"]) == (True, "Python", None)
@@ -70,13 +87,38 @@ def test_a_file_that_hangs_its_grammar_costs_itself_alone(
 ) -> None:
     monkeypatch.setattr("gristmill.cli.syntax_check.Limits", lambda: Limits(cpu_seconds=0.3))
     files = [write(tmp_path / "a.fs", HANGS), write(tmp_path / "area.py", GOOD)]
-    assert [one["reason"] for one in told(*files)] == ["parser_limit", None]
+    found, beside = told(*files)
+    assert (found["reason"], beside["reason"]) == ("parser_limit", None)
+    assert (found["language"], found["how"]) == ("F#", "usual")
+    assert (found["checker"], found["size_bytes"]) == ("tree-sitter:fsharp", len(HANGS))
+    shown = check(*files).stdout
+    assert "parser_limit  F# (as usual for its ending)" in shown
+    assert "that one document may use, in tree-sitter:fsharp" in shown
+
+
+def test_what_is_not_checked_or_known_is_shown_with_what_a_reader_can_do(tmp_path: Path) -> None:
+    shown = check(write(tmp_path / "a.cob", "]]]"), write(tmp_path / "b.zzz", "]]]")).stdout
+    assert "not checked: its grammar never returns on some short texts" in shown
+    assert "if it is in one: --language NAME" in shown
+
+
+def test_syntax_newer_than_the_interpreter_s_is_said_to_be(tmp_path: Path) -> None:
+    shown = check(write(tmp_path / "a.py", "lazy import json\n")).stdout
+    assert "+newer, in syntax newer than that" in shown
+
+
+def test_every_way_to_know_a_language_has_its_words(tmp_path: Path) -> None:
+    ways = {how.value for how in How if how is not How.NOTHING} | {"told"}
+    assert set(syntax_check._KNOWN) == ways
+    shown = check(write(tmp_path / "run", "#!/bin/sh\necho a\n")).stdout
+    assert "Shell (by its first line)" in shown
 
 
 def test_a_language_may_be_told(tmp_path: Path) -> None:
     path = write(tmp_path / "area.txt", GOOD)
     (found,) = told(path, "--language", "python")
-    assert (found["language"], found["how"], found["ok"]) == ("Python", "as told", True)
+    assert (found["language"], found["how"], found["ok"]) == ("Python", "told", True)
+    assert "Python (as --language says)" in check(path, "--language", "python").stdout
 
 
 def test_what_steers_a_terminal_is_shown_and_not_sent(tmp_path: Path) -> None:
@@ -84,11 +126,27 @@ def test_what_steers_a_terminal_is_shown_and_not_sent(tmp_path: Path) -> None:
     assert "\x1b" not in check(path).stdout
 
 
-@pytest.mark.parametrize("arguments", [["nope.py"], ["a.py", "--language", "nope"]])
-def test_what_cannot_be_looked_at_is_bad_input(tmp_path: Path, arguments: list[str]) -> None:
-    write(tmp_path / "a.py", GOOD)
-    result = check(*[tmp_path / arguments[0], *arguments[1:]])
-    assert "nope" in str(result.exception)
+def test_a_language_that_is_not_known_is_bad_input(tmp_path: Path) -> None:
+    result = check(write(tmp_path / "a.py", GOOD), "--language", "nope")
+    assert "'nope'; docs/syntax.md lists them" in str(result.exception)
+
+
+def test_a_file_that_is_missing_or_empty_is_told_and_the_others_are_looked_at(
+    tmp_path: Path,
+) -> None:
+    empty, good = write(tmp_path / "empty.py", " \n"), write(tmp_path / "a.py", GOOD)
+    result = check(tmp_path / "missing.py", empty, good, "--json")
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["reason"] for one in told] == ["unreadable", "empty", None]
+    assert result.exit_code == 1
+
+
+def test_features_of_a_long_file_are_said_to_be_of_its_beginning(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.py", "def f(x):\n    return x + 1\n\n\n" * 1000)
+    assert "features of the first 8 KiB" in check(path).stdout
+    told = json.loads(check(path, "--json").stdout)
+    assert told["size_bytes"] == 29_000
+    assert (told["error_share"], told["budget"]) == (None, None)  # its own parser ruled
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,18 @@ def test_a_part_that_ends_again_and_again_is_not_waited_for(
     assert "is tried again and the other parts run" in said[2]
 
 
+def test_a_part_that_is_left_stopped_is_not_waited_for(
+    wait: Wait, said: list[str], tmp_path: Path
+) -> None:
+    error = json.dumps({"service": "dedup", "level": "error", "event": "too much"})
+    (tmp_path / mill.LOG).write_text(f"{error}\nof a part that runs\n")  # said before this `up`
+    stopped = part(None, code=TooMuchAside.exit_code)
+    code, lines = wait([{"dedup": stopped, "shards": part(2)}])
+    assert code == 1
+    assert lines == ["kafka ready kafka:9092", "shards ready 2:ready"]
+    assert said[:2] == ["dedup is left stopped; it says:", error]
+
+
 def test_without_an_error_of_its_own_the_end_of_the_log_is_shown(
     wait: Wait, said: list[str], tmp_path: Path
 ) -> None:
@@ -190,7 +202,7 @@ def test_a_part_with_too_much_to_set_aside_is_left_stopped(
 ) -> None:
     (part,) = ended_with(TooMuchAside.exit_code, tmp_path).parts
     assert (part.process, part.next_start, part.restarts) == (None, float("inf"), 0)
-    assert "`gristmill dead list` shows what" in capsys.readouterr().err
+    assert "dedup has too much to set aside and is left stopped" in capsys.readouterr().err
 
 
 def test_a_part_that_ended_otherwise_is_due_again(tmp_path: Path) -> None:

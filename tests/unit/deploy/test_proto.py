@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -61,3 +62,58 @@ def test_every_file_imports_from_where_it_lies(proto: ModuleType) -> None:
     astray = [path for path, content in files.items() if b"from gristmill.v1" in content]
     assert astray == []
     assert b"gristmill/v1/document.proto" in files[DOCUMENT]
+
+
+# --- the contract ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def protos(proto: ModuleType, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(proto.PROTOS, tmp_path / "protos"))
+
+
+def _edit(protos: Path, name: str, old: str, new: str) -> None:
+    path = protos / "gristmill" / name
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("v1/verdict.proto", "  string content = 2;\n", "", 'field "2" with name "content"'),
+        ("v1/verdict.proto", "string content = 2", "bytes content = 2", "changed type"),
+        ("v1/verdict.proto", "string content = 2", "string content = 4", '"2"'),
+        ("syntax/v1/syntax.proto", "rpc Parse(", "rpc Read(", '"Parse"'),
+    ],
+    ids=["removed", "other type", "other number", "renamed rpc"],
+)
+def test_what_breaks_the_contract_is_refused(
+    proto: ModuleType,
+    protos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    old: str,
+    new: str,
+    told: str,
+) -> None:
+    agreed = (protos / proto.CONTRACT).read_bytes()
+    _edit(protos, name, old, new)
+    monkeypatch.setattr(proto, "broken", partial(proto.broken, protos))
+    for arguments in (["--check"], []):
+        assert proto.main(arguments) == 1
+        assert told in capsys.readouterr().err
+    assert (protos / proto.CONTRACT).read_bytes() == agreed
+
+
+def test_what_adds_to_the_contract_is_no_breach_and_becomes_part_of_it(
+    proto: ModuleType, protos: Path
+) -> None:
+    agreed = proto.contract(protos)
+    assert agreed == (protos / proto.CONTRACT).read_bytes()
+    added = "string content = 2;\n  // New.\n  string fresh = 9;"
+    _edit(protos, "v1/verdict.proto", "string content = 2;", added)
+    assert proto.broken(protos) == []
+    assert proto.contract(protos) != agreed

@@ -19,6 +19,7 @@ from gristmill.runtime.model import (
     OutcomeKind,
     Position,
     Reason,
+    ScoreParts,
     Syntax,
 )
 from gristmill.runtime.ports import Decided
@@ -49,6 +50,9 @@ FULL = Document(
         score=0.0,
         scorer="v1",
         tokens=0,
+        score_parts=ScoreParts(
+            readability=7.0, modularity=0.0, clarity=10.0, reusability=2.5, zero_rule="data"
+        ),
     ),
 )
 BARE = replace(
@@ -102,6 +106,11 @@ def test_a_file_is_written_with_all_that_is_known() -> None:
         "fetched_at": NOW,
         "checker": "cpython-ast-3.11",
         "dialect": "Python 2",
+        "readability": 7.0,
+        "modularity": 0.0,
+        "clarity": 10.0,
+        "reusability": 2.5,
+        "zero_rule": "data",
     }
 
 
@@ -111,6 +120,7 @@ def test_what_is_not_known_of_a_file_is_null_and_nought_is_not() -> None:
     assert unknown == {
         *("revision", "language", "licence", "error_share", "score", "scorer", "tokens"),
         *("fetched_at", "checker", "dialect"),
+        *("readability", "modularity", "clarity", "reusability", "zero_rule"),
     }
 
 

@@ -9,6 +9,7 @@ from gristmill.syntax.budgets import (
     TABLE,
     Measured,
     Point,
+    Source,
     Table,
     budget_for,
     read_table,
@@ -50,9 +51,12 @@ def test_every_budget_is_a_share_and_names_a_checked_language() -> None:
         (Measured(budget=0.1, sound=100, rejected=6), False),
         (Measured(budget=0.0, sound=80, aside=20), True),
         (Measured(budget=0.0, sound=79, aside=21), False),
-        (Measured(budget=0.0, sound=3, rejected=3, aside=16), True),
-        (Measured(budget=0.0, sound=1, rejected=1), True),
-        (Measured(budget=0.0, sound=4, rejected=3), False),
+        (Measured(budget=0.0, sound=1, rejected=0), True),
+        (Measured(budget=0.0, sound=1, rejected=1), False),
+        (Measured(budget=0.0, sound=19, rejected=1), False),
+        (Measured(budget=0.0, sound=20, rejected=1), True),
+        (Measured(budget=0.0, sound=4, aside=1), True),
+        (Measured(budget=0.0, sound=0, aside=1), False),
     ],
 )
 def test_a_grammar_that_rejects_too_much_may_not_judge(row: Measured, is_fit: bool) -> None:
@@ -64,7 +68,9 @@ def test_the_table_that_is_shipped_is_as_it_would_be_written() -> None:
 
 
 def test_a_table_comes_back_as_it_was_written() -> None:
-    row = Measured(budget=0.0002, sound=51, rejected=1, broken=3, missed=2, aside=3)
+    row = Measured(
+        budget=0.0002, sound=51, rejected=1, broken=3, missed=2, aside=3, damaged=40, unnoticed=2
+    )
     point = Point(
         language="C++",
         budget=0.005,
@@ -75,5 +81,12 @@ def test_a_table_comes_back_as_it_was_written() -> None:
         damaged=4,
         unnoticed=3,
     )
-    table = Table(version=7, languages={"C++": row, "F#": Measured(budget=0.0)}, curve=(point,))
+    table = Table(
+        version=7,
+        languages={"C++": row, "F#": Measured(budget=0.0)},
+        curve=(point,),
+        rules=4,
+        most=300,
+        sources=(Source(name="a", files=3, bytes=12_345_678, digest="0a"),),
+    )
     assert read_table(table_text(table)) == table

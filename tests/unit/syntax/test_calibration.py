@@ -50,6 +50,23 @@ def test_a_row_counts_what_the_budget_does() -> None:
     }
 
 
+def test_a_row_counts_the_damage_that_the_budget_lets_pass() -> None:
+    shares = Shares(trusted=[0.004] * 30, damaged=[0.0, 0.005, 0.006])
+    row = calibrate({"Go": shares}, EMPTY).languages["Go"]
+    assert (row.budget, row.damaged, row.unnoticed) == (0.005, 3, 2)
+
+
+def test_files_that_are_all_set_aside_leave_a_row() -> None:
+    row = calibrate({"Go": Shares(trusted=[0.9])}, EMPTY).languages["Go"]
+    assert (row.sound, row.aside, row.is_fit) == (0, 1, False)
+
+
+def test_c_may_lose_more_than_others() -> None:
+    shares = Shares(trusted=[0.0] * 97 + [0.0001] * 3)
+    rows = calibrate({"C": shares, "Go": shares}, EMPTY).languages
+    assert (rows["C"].budget, rows["Go"].budget) == (0.0, 0.0002)
+
+
 def test_the_version_grows_with_a_change_of_budgets_alone() -> None:
     shares = {"Go": Shares(trusted=[0.0] * 30)}
     first = calibrate(shares, EMPTY)
@@ -75,12 +92,28 @@ def test_the_curve_tells_what_each_step_does() -> None:
 
 
 def test_damage_takes_one_sign_outside_of_comments_strings_and_directives() -> None:
-    text = '#define A (\nint f(void) { return g("(;"); } /* ; */\n'
-    broken = damaged(text)
+    text = '#define A (\nint f(void) { return g("é(;"); } /* ; */\n'
+    broken = damaged("c", text)
     assert broken is not None
     assert len(broken) == len(text) - 1
     assert broken.startswith("#define A (\n")
-    assert '"(;"' in broken
+    assert '"é(;"' in broken
     assert broken.endswith("/* ; */\n")
-    assert damaged(text) == broken
-    assert damaged("int") is None
+    assert damaged("c", text) == broken
+    assert damaged("c", "int") is None
+
+
+def test_where_a_sign_stands_is_told_by_the_tree() -> None:
+    text = 'package a\n\n// é (\nvar b = "(;" + c()\n'
+    for n in range(8):
+        tail = f"// {n}\n"
+        assert damaged("go", text + tail) in {
+            text.replace("c()", left) + tail for left in ("c(", "c)")
+        }
+    assert damaged("go", "package a\n") is None
+
+
+def test_markup_has_other_signs() -> None:
+    broken = damaged("html", "<p>(a)</p>\n")
+    assert broken in {"p>(a)</p>\n", "<p(a)</p>\n", "<p>(a)p>\n", "<p>(a)</p\n"}
+    assert damaged("gitattributes", "* text=auto\n") is None

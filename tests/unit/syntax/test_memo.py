@@ -4,7 +4,7 @@ import pytest
 
 from gristmill.runtime.model.languages import find_language
 from gristmill.syntax import memo
-from gristmill.syntax.memo import Examined, Remembered
+from gristmill.syntax.memo import Examined, Remembered, UsedUp
 from gristmill.syntax.verdict import examine
 
 SHA = "a" * 64
@@ -43,6 +43,20 @@ def test_other_rules_languages_and_texts_are_other_questions() -> None:
     assert other.get(SHA, "Go") is None
     assert here.get(SHA, "Rust") is None
     assert here.get("b" * 64, "Go") is None
+
+
+def test_used_up_seconds_are_remembered_until_there_may_be_more() -> None:
+    kept, here = Kept(), Remembered("rules")
+    here.memo, here.cpu_seconds = kept, 4.0
+    here.put_ended(SHA, "Go")
+    assert here.get(SHA, "Go") == UsedUp(4.0)
+    for cpu_seconds, known in ((2.0, True), (4.0, True), (4.5, False)):
+        later = Remembered("rules")
+        later.memo, later.cpu_seconds = kept, cpu_seconds
+        assert (later.get(SHA, "Go") == UsedUp(4.0)) is known
+        if not known:  # it was tried again, and what was found counts
+            later.put(SHA, "Go", found_in())
+            assert later.get(SHA, "Go") == found_in()
 
 
 def test_a_process_remembers_so_many(monkeypatch: pytest.MonkeyPatch) -> None:

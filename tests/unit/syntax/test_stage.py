@@ -8,6 +8,7 @@ from gristmill.runtime.model import (
     Annotations,
     Document,
     Drop,
+    Evidence,
     FileText,
     Keep,
     Kind,
@@ -174,19 +175,18 @@ def test_an_exact_copy_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(parsed) == 3, "the same text in another language is another question"
 
 
+class Shared(dict[bytes, bytes]):
+    """A memo in a dictionary."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self[key] = value
+
+
 def test_what_another_worker_found_is_not_found_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared: dict[bytes, bytes] = {}
-
-    class Shared:
-        def get(self, key: bytes) -> bytes | None:
-            return shared.get(key)
-
-        def put(self, key: bytes, value: bytes) -> None:
-            shared[key] = value
-
+    shared = Shared()
     first, second, strict = (SyntaxStage(SyntaxSettings()) for _ in range(3))
     for gate in (first, second, other := SyntaxStage(SyntaxSettings(error_budget=0.5))):
-        gate.remember_in(Shared())
+        gate.remember_in(shared, 4.0)
     outcomes = first.process([document("a.go", GOOD_GO), document("b.go", BAD_GO)])
     assert len(shared) == 2
     monkeypatch.setattr(stage, "examine", None)  # nobody may ask
@@ -195,6 +195,24 @@ def test_what_another_worker_found_is_not_found_out_again(monkeypatch: pytest.Mo
     for gate in (strict, other):  # without the memory, or by other rules
         with pytest.raises(TypeError):
             gate.process([document("a.go", GOOD_GO)])
+
+
+def test_parser_limit_for_a_copy_of_what_used_up_its_seconds_without_another_parse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = Shared()
+    first, second, patient = (SyntaxStage(SyntaxSettings()) for _ in range(3))
+    for gate, cpu_seconds in ((first, 4.0), (second, 4.0), (patient, 8.0)):
+        gate.remember_in(shared, cpu_seconds)
+    first.remember_ended(document("a.go", GOOD_GO))
+    monkeypatch.setattr(stage, "examine", None)  # nobody may ask
+    limit = Drop(Reason.PARSER_LIMIT, Evidence(checker="tree-sitter:go"))
+    assert first.process([document("b.go", GOOD_GO)]) == [limit]
+    assert second.process([document("c/d.go", GOOD_GO)]) == [limit]
+    with pytest.raises(TypeError):  # it may use more: it is tried again
+        patient.process([document("a.go", GOOD_GO)])
+    with pytest.raises(TypeError):  # in another language it is another question
+        second.process([document("a.rs", GOOD_GO)])
 
 
 def test_the_parser_of_a_record_is_told_without_asking_it() -> None:

@@ -7,6 +7,7 @@ from gristmill.runtime.model.features import WINDOW_BYTES
 from gristmill.runtime.model.languages import Language, find_language
 from gristmill.syntax import budgets, opinions, verdict
 from gristmill.syntax.features import features_of_text
+from gristmill.syntax.grammars import candidate_of
 from gristmill.syntax.parse import error_share
 from gristmill.syntax.verdict import examine, judge, share_of_errors
 
@@ -86,11 +87,17 @@ def test_macros_of_c_are_no_errors() -> None:
     [
         ("TypeScript", 'export declare const a: import("./types.js").Fn<\n  Date,\n  string\n>;\n'),
         ("TypeScript", "export interface A<in out B, out C> extends D<B> { c: C }\n"),
+        ("Makefile", "A := a.c\nall: $(A:.c=.o)\nclean:\n\trm -f $(A:=.o) $(A)\n"),
+        ("Makefile", "ifeq ($(A),)\n  $(error set A (as in B))\nendif\n"),
+        ("Batchfile", "@echo off\r\n..\\..\\tools\\run a.txt @b.txt\r\ncall .\\c.bat\r\n"),
+        ("Common Lisp", '(format t "list: ~:M and ~@[ (~(~A~)" a)\n'),
+        ("Common Lisp", "(loop for a being each symbol of :b do (f a #\\ ))\n"),
+        ("Ignore List", "*.o\n/build"),
         ("JavaScript", "/** @flow strict */\nimport type {A} from './a';\nconst b: ?A = f(1);\n"),
     ],
 )
 def test_what_a_grammar_lacks_is_no_error(name: str, text: str) -> None:
-    grammar = named(name).grammar
+    grammar = candidate_of(named(name))
     assert grammar is not None
     assert error_share(grammar, text) > 0.0, "the sample shows the case"
     assert share_of_errors(named(name), text) < error_share(grammar, text)
@@ -109,6 +116,36 @@ def test_broken_declarations_stay_broken() -> None:
     text = 'export declare const a: import("./types.js").Fn<\n  Date,, string;\n'
     assert share_of_errors(named("TypeScript"), text) > 0.0
     assert share_of_errors(named("JavaScript"), "const b: ?A = f(1);\n") > 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</main>\n</body>\n</html>\n",
+        '<html><body class="a">\n<div>\n',
+        "<p>one\n<p>two",
+        "one & two, a < b -> c\n",
+        '<?xml version="1.0"?>\n<html></html>\n',
+    ],
+)
+def test_html_may_be_a_piece_and_leave_out_tags(text: str) -> None:
+    assert error_share("html", text) > 0.0, "the sample shows the case"
+    assert share_of_errors(named("HTML"), text) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<p>a</p>\n<a href="b.html>c</a>\n',
+        '<p>a</p>\n<p class=b">c</p>\n',
+        "<p>a</p>\n<div",
+        "<p>a</p\n<p>b</p>\n",
+        "<p>a</p>\n<!-- b",
+        "<p>a</p>\n<script>b()",
+    ],
+)
+def test_html_that_is_cut_off_is_damaged(text: str) -> None:
+    assert share_of_errors(named("HTML"), text) > 0.0
 
 
 def test_tabs_of_haskell_reach_to_every_eighth_column() -> None:

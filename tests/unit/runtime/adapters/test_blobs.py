@@ -20,7 +20,15 @@ from gristmill.runtime.adapters.blobs import (
     open_blob_store,
 )
 from gristmill.runtime.adapters.settings import Settings, load_settings
-from gristmill.runtime.model import BadInput, BlobReference, Fatal, Poison, Reason, Transient
+from gristmill.runtime.model import (
+    BadInput,
+    BlobReference,
+    Fatal,
+    NoStore,
+    Poison,
+    Reason,
+    Transient,
+)
 
 DAY = date(2026, 11, 26)
 
@@ -268,9 +276,9 @@ def test_a_failing_read_is_not_the_blobs_fault(
     assert store.get(reference) == b"grain"
 
 
-def test_a_directory_that_holds_no_store_is_fatal(tmp_path: Path) -> None:
+def test_a_directory_that_holds_no_store_is_fatal_and_told_apart(tmp_path: Path) -> None:
     store = FileBlobStore(str(tmp_path))
-    with pytest.raises(Fatal, match="no blob store in"):
+    with pytest.raises(NoStore, match="no blob store in"):
         store.get(blob_reference(b"grain", DAY))
 
 

@@ -116,3 +116,19 @@ def test_listeners_are_told_of_changes_not_of_beats(health: Health, clock: Clock
 def test_a_limit_must_be_one(clock: Clock, seconds: float) -> None:
     with pytest.raises(ValueError, match="stall_seconds"):
         Health(clock=clock, stall_seconds=seconds)
+
+
+def test_a_method_that_unsubscribes_is_called_no_more(health: Health) -> None:
+    class Listener:
+        num_calls = 0
+
+        def hear(self) -> None:
+            self.num_calls += 1
+
+    one, other = Listener(), Listener()
+    health.subscribe(one.hear)
+    health.subscribe(other.hear)
+    health.set_serving()
+    health.unsubscribe(one.hear)
+    health.set_draining()
+    assert (one.num_calls, other.num_calls) == (1, 2)

@@ -412,3 +412,17 @@ def test_a_relative_glob_is_relative_to_the_working_directory(
 def test_what_is_not_there_is_bad_input_with_its_name(tmp_path: Path, argument: str) -> None:
     with pytest.raises(BadInput, match="no"):
         source_of(tmp_path / argument)
+
+
+def test_the_first_line_of_a_listing_is_what_it_was_before_there_were_other_sources(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path, {"a.py": b"a"})
+    os.utime(tmp_path / "a.py", ns=(0, 7))
+    about, item = source_of(tmp_path).lines()
+    assert about == (
+        f'{{"root": "{tmp_path}", "include": [], "exclude": [], "open_archives": true, '
+        '"limits": {"max_member_bytes": 1048576, "max_ratio": 200, "free_bytes": 67108864, '
+        '"free_members": 20000}, "rules": ["r1"]}'
+    )
+    assert item == '["file", 1, 7, "a.py", ""]'

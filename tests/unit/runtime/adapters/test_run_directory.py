@@ -32,6 +32,28 @@ class Listed:
         return iter(self._lines)
 
 
+# --- what runs say of themselves ------------------------------------------------------------------
+
+
+def test_runs_are_numbered_and_the_newest_come_first(directory: RunDirectory) -> None:
+    assert (directory.new_run(), directory.num_runs, directory.load_runs(9)) == (1, 0, [])
+    for number in range(1, 12):
+        directory.save_run(directory.new_run(), {"ended": None})
+        directory.save_run(number, {"ended": number})
+    assert directory.new_run() == 12
+    assert [one["ended"] for one in directory.load_runs(3)] == [11, 10, 9]
+    assert directory.load_runs(1) == [{"ended": 11, "run": 11}]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_a_damaged_record_of_a_run_is_passed_over(directory: RunDirectory, content: bytes) -> None:
+    directory.save_run(1, {"ended": 1})
+    (Path(directory.path) / "runs" / "2.json").write_bytes(content)
+    (Path(directory.path) / "runs" / "note.txt").write_bytes(b"")
+    assert directory.load_runs(5) == [{"ended": 1, "run": 1}]
+    assert directory.new_run() == 3
+
+
 # --- opening and making --------------------------------------------------------------------------
 
 

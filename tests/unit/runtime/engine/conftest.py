@@ -62,6 +62,9 @@ class FakeClock:
         self.seconds += self.step_seconds
         return self.seconds
 
+    def cpu(self) -> float:
+        return self.seconds
+
 
 class CountingMetrics:
     """Keeps what was measured, by name and the values of the labels."""

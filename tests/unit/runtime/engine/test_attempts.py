@@ -125,40 +125,63 @@ def test_the_third_start_takes_one_by_one_what_was_in_work_and_no_more(mill: Mil
     assert third.careful() == []
 
 
-def test_condemned_is_who_was_alone_at_the_third_death(mill: Mill) -> None:
+def die_alone(mill: Mill) -> Life:
+    """Return the start after two deaths of the first record alone, behind two beside others."""
+    for _ in range(2):
+        Life(mill).begin()
+    for _ in range(2):
+        life = Life(mill).begin()
+        assert not life.attempts.is_condemned(life.deliveries[0])
+        life.attempts.alone(life.deliveries[0])
+    return Life(mill).begin()
+
+
+def test_condemned_is_who_was_alone_at_two_deaths_behind_two_beside_others(mill: Mill) -> None:
+    mill.feed("b", "c")
+    life = die_alone(mill)
+    assert life.attempts.is_condemned(life.deliveries[0])
+    life.answer(1)
+    assert life.careful() == []  # the culprit is out: what was in work beside it is cleared
+
+
+def test_who_was_alone_at_one_death_and_lived_is_innocent_and_the_others_stay_suspect(
+    mill: Mill,
+) -> None:
+    """Somebody ended the process from outside while it took its suspects one by one."""
     mill.feed("a", "b", "c")
     for _ in range(2):
         Life(mill).begin()
     third = Life(mill).begin()
     third.attempts.alone(third.deliveries[0])
-    third.answer(1)
-    third.attempts.alone(third.deliveries[0])
     fourth = Life(mill).begin()
-    assert fourth.attempts.is_condemned(fourth.deliveries[0])
+    assert fourth.careful() == [0, 1, 2]
+    fourth.attempts.alone(fourth.deliveries[0])
+    fourth.attempts.survived(fourth.deliveries[0])
     fourth.answer(1)
-    assert fourth.careful() == []  # the culprit is out: what was in work beside it is cleared
+    assert fourth.careful() == [1, 2]
+    for _ in range(2):
+        assert not fourth.attempts.is_condemned(fourth.deliveries[0])
+        fourth.attempts.alone(fourth.deliveries[0])
+        fourth = Life(mill).begin()
+    assert fourth.attempts.is_condemned(fourth.deliveries[0])
 
 
 def test_behind_a_doubt_the_committed_note_says_what_holds(mill: Mill) -> None:
     """The answer that set the culprit aside took effect, and nobody told: the next is innocent."""
     mill.feed("a", "b")
-    for _ in range(2):
-        Life(mill).begin()
-    third = Life(mill).begin()
-    third.attempts.alone(third.deliveries[0])
-    fourth = Life(mill).begin()
-    assert fourth.attempts.is_condemned(fourth.deliveries[0])
-    committed = fourth.attempts.answered(FIRST, 1)
-    assert fourth.log.transact([], {FIRST: committed})
-    fourth.attempts.forget_all()
-    left = fourth.deliveries[1:]
-    fourth.attempts.begin(left)
-    assert not fourth.attempts.is_condemned(left[0])
-    assert not fourth.attempts.is_careful(left[0])
-    assert not fourth.attempts.is_condemned(fourth.deliveries[0])
+    life = die_alone(mill)
+    assert life.attempts.is_condemned(life.deliveries[0])
+    committed = life.attempts.answered(FIRST, 1)
+    assert life.log.transact([], {FIRST: committed})
+    life.attempts.forget_all()
+    left = life.deliveries[1:]
+    life.attempts.begin(left)
+    assert not life.attempts.is_condemned(left[0])
+    assert not life.attempts.is_careful(left[0])
+    assert not life.attempts.is_condemned(life.deliveries[0])
 
 
-def test_who_was_not_in_work_at_the_third_death_is_not_condemned(mill: Mill) -> None:
+def test_who_was_not_in_work_at_later_deaths_is_not_condemned(mill: Mill) -> None:
     mill.feed("a", "b")
     for _ in range(6):  # the third and later die before they take anything alone
         life = Life(mill).begin()
@@ -205,7 +228,10 @@ def test_workers_that_take_turns_at_dying_are_counted_together(mill: Mill) -> No
     third.attempts.alone(third.deliveries[0])
     mill.broker.expire("gristmill.syntax", "one")
     fourth = Life(mill, "two").begin()
-    assert fourth.attempts.is_condemned(fourth.deliveries[0])
+    fourth.attempts.alone(fourth.deliveries[0])
+    mill.broker.expire("gristmill.syntax", "two")
+    fifth = Life(mill).begin()
+    assert fifth.attempts.is_condemned(fifth.deliveries[0])
 
 
 def test_a_death_is_not_counted_before_it_is_known_who_is_there(mill: Mill) -> None:
@@ -251,12 +277,13 @@ def test_who_ends_after_a_doubt_and_before_it_takes_a_suspect_again_is_no_victim
     mill.feed("a")
     for _ in range(2):
         Life(mill).begin()
-    third = Life(mill).begin()
-    third.attempts.alone(third.deliveries[0])
-    third.attempts.forget_all()
-    third.begin()  # the doubt is over, and nothing is at work
-    fourth = Life(mill).begin()
-    assert not fourth.attempts.is_condemned(fourth.deliveries[0])
+    for _ in range(2):
+        life = Life(mill).begin()
+        life.attempts.alone(life.deliveries[0])
+        life.attempts.forget_all()
+        life.begin()  # the doubt is over, and nothing is at work
+    last = Life(mill).begin()
+    assert not last.attempts.is_condemned(last.deliveries[0])
 
 
 def test_each_partition_has_its_own_mark(wide_mill: Mill) -> None:

@@ -1,5 +1,6 @@
 """Chunks cover their sources without a gap, in order, within a limit, from any place."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
@@ -130,3 +131,16 @@ def test_an_archive_without_members_has_a_span_and_no_records() -> None:
 def test_a_source_that_is_done_gives_nothing() -> None:
     source = FakeSource("s", [[1], [2]])
     assert list(cut([source], {"s": source.end()}, None)) == []
+
+
+def test_a_source_of_many_chunks_takes_no_more_of_the_stack() -> None:
+    source = FakeSource("long", [[MIB]] * 20_000)
+    found: list[Chunk] = []
+    before = threading.stack_size(256 << 10)
+    try:
+        thread = threading.Thread(target=lambda: found.extend(cut([source], {}, None)))
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert len(found) == 20_000

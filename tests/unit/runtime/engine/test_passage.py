@@ -23,6 +23,7 @@ from gristmill.runtime.model import (
     Transient,
 )
 from gristmill.runtime.model.decision import grammar_at_fault
+from gristmill.runtime.ports import Memo
 
 DOCUMENT = Document(
     id="d0",
@@ -177,6 +178,23 @@ def test_parser_limit_names_the_parser_where_the_stage_knows_it() -> None:
         assert grammar_at_fault(passage.decisions[0]) == DOCUMENT.origin.path
     kept = pass_through([("parsing", Parsing())], DOCUMENT)
     assert grammar_at_fault(kept.decisions[0]) == ""
+
+
+def test_used_up_seconds_are_remembered_where_they_were_and_a_crash_is_not() -> None:
+    ended: list[str] = []
+
+    class Remembering(Toy):
+        def remember_in(self, memo: Memo, cpu_seconds: float) -> None: ...
+
+        def remember_ended(self, record: Document) -> None:
+            ended.append(record.origin.path)
+
+    stages = [("first", Remembering()), ("second", Remembering())]
+    for condemned in (None, Condemned(0, "it crashed")):
+        pass_through(stages, DOCUMENT, condemned=condemned)
+    assert ended == []
+    pass_through(stages, DOCUMENT, condemned=Condemned(1))
+    assert ended == [DOCUMENT.origin.path]
 
 
 def test_parser_limit_and_set_aside_for_the_stage_that_crashed_its_process() -> None:

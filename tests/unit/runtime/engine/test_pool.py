@@ -24,7 +24,7 @@ from gristmill.runtime.model import (
 from gristmill.runtime.ports import Entry
 
 WORKER = """
-import ctypes, mmap, os, re, sys
+import ctypes, mmap, os, re, signal, sys, time
 from multiprocessing.connection import Connection
 
 from gristmill.runtime.engine.worker import Entries, Limits, Toolbox, serve
@@ -52,12 +52,22 @@ class Toy:
         (raw,) = batch
         if isinstance(raw, RawFile) and raw.fault is not None:
             return [Drop(raw.fault)]
+        begun_at = time.process_time()
         act = raw.content.decode() if isinstance(raw, RawFile) else raw.body.content
+        if act == "killed, then loop in python":
+            act = "loop in python"
+            if not os.path.exists(f"{__file__}.killed"):
+                open(f"{__file__}.killed", "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
         if act == "loop in python":
             while True:
                 pass
         if act == "loop in c":
             re.match("(a*)*b", "a" * 60)
+        if act == "work, then abort":
+            while time.process_time() < begun_at + 0.2:
+                pass
+            os.abort()
         if act == "abort":
             os.abort()
         if act == "segfault":
@@ -72,6 +82,8 @@ class Toy:
             raise Transient("no answer")
         if act == "pid":
             act = str(os.getpid())
+        if act == "parent":
+            act = str(os.getppid())
         return [Keep(Document(
             id=raw.id, kind=Kind.FILE, origin=raw.origin, position=raw.position,
             body=FileText(content=act, encoding="utf-8"),
@@ -134,6 +146,21 @@ def is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def test_seconds_are_counted_by_segment_and_stage_of_what_was_answered(make_pool: MakePool) -> None:
+    pool = make_pool(1)
+    assert told(result(pool.submit(0, entries("a", "loop in python", "b")))) == [
+        "a",
+        Reason.PARSER_LIMIT,
+        "b",
+    ]
+    (passage,) = result(pool.submit(0, entries("c")))
+    result(pool.submit(1, passage.documents))
+    pool.close()
+    spent = pool.spent()
+    assert set(spent) == {(0, -1), (0, 0), (0, 1), (1, -1), (1, 0)}
+    assert all(0 < seconds < 4.8 for seconds in spent.values())
+
+
 def test_answers_come_in_the_order_of_the_records(make_pool: MakePool) -> None:
     pool = make_pool(2)
     chunks = [[f"{chunk}.{at}" for at in range(5)] for chunk in range(6)]
@@ -157,6 +184,7 @@ DROP, REJECT = OutcomeKind.DROP, OutcomeKind.REJECT
     [
         ("loop in python", DROP, ""),
         ("loop in c", DROP, ""),
+        ("killed, then loop in python", DROP, ""),
         ("allocate", DROP, "out of memory"),
         ("abort", REJECT, "ended 3 worker processes: killed by SIGABRT"),
         ("segfault", REJECT, "ended 3 worker processes: killed by SIGSEGV"),
@@ -284,6 +312,21 @@ def test_what_was_answered_before_a_death_is_not_done_again(make_pool: MakePool)
     assert len(set(pids[:32])) == 1
     assert len(set(pids[32:])) == 1
     assert pids[0] != pids[-1]
+
+
+def test_what_a_record_used_before_it_crashed_counts(make_pool: MakePool) -> None:
+    future = make_pool(1).submit(0, entries("before", "work, then abort", "after"))
+    assert told(result(future)) == ["before", Reason.PARSER_LIMIT, "after"]
+    (decision,) = result(future)[1].decisions
+    # It may use 0.3 seconds, and each time it crashes after 0.2.
+    detail = "ended 2 worker processes: killed by SIGABRT"
+    assert (decision.outcome, decision.evidence.detail) == (REJECT, detail)
+
+
+def test_a_crash_costs_no_start_of_a_process(make_pool: MakePool) -> None:
+    acts = ["parent", "abort", "parent", "segfault", "parent"]
+    parents = told(result(make_pool(1).submit(0, entries(*acts))))[::2]
+    assert len(set(parents)) == 1
 
 
 def test_no_items_have_no_answers(make_pool: MakePool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from gristmill.runtime.adapters.files import reader
 from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.adapters.memory_tables import MemoryTables
 from gristmill.runtime.engine.passage import NamedStage, Passage, pass_through
-from gristmill.runtime.engine.runner import BEFORE, LocalRunner, RunnerSettings, RunReport
+from gristmill.runtime.engine.runner import AFTER, BEFORE, LocalRunner, RunnerSettings, RunReport
 from gristmill.runtime.model import (
     Document,
     Drop,
@@ -143,6 +144,9 @@ class FakeClock:
         self.seconds += self.step_seconds
         return self.seconds
 
+    def cpu(self) -> float:
+        return self.seconds
+
 
 @dataclass
 class SilentProgress:
@@ -179,7 +183,7 @@ class Bench:
         return LocalRunner(
             pool=self.pool,  # type: ignore[arg-type]  # a twin in this process
             admission=("dedup", DedupStage(DedupSettings(), self.index)),
-            has_after=self.late,
+            after=partial(self.pool.submit, AFTER) if self.late else None,
             sink=TableWriter(self.tables),
             clock=self.clock,
             progress=self.progress,

@@ -42,12 +42,13 @@ from gristmill.runtime.model import (
     WebPage,
 )
 from gristmill.runtime.testing import strategies
-from gristmill.runtime.wire import codec
+from gristmill.runtime.wire import shapes
 from gristmill.runtime.wire.generated.gristmill.v1 import (
     document_pb2,
     outcome_pb2,
     raw_file_pb2,
     stream_pb2,
+    verdict_pb2,
 )
 
 DECODERS = [
@@ -221,9 +222,9 @@ def names_of(twin: type) -> list[str]:
     return list(twin._fields)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("twin", codec._SHAPES, ids=lambda twin: twin.__name__)
+@pytest.mark.parametrize("twin", shapes._SHAPES, ids=lambda twin: twin.__name__)
 def test_both_sides_of_a_message_name_the_same_fields_and_each_has_a_rule(twin: type) -> None:
-    shape = codec._SHAPES[twin]
+    shape = shapes._SHAPES[twin]
     of_body = {"body"} if twin is Document else set()
     of_message = shape.message.DESCRIPTOR
     assert of_message.name == twin.__name__
@@ -238,9 +239,9 @@ def test_both_sides_of_a_message_name_the_same_fields_and_each_has_a_rule(twin: 
 
 
 def test_every_message_has_a_twin() -> None:
-    files = (document_pb2, outcome_pb2, raw_file_pb2, stream_pb2)
+    files = (document_pb2, outcome_pb2, raw_file_pb2, stream_pb2, verdict_pb2)
     names = {name for file in files for name in file.DESCRIPTOR.message_types_by_name}
-    assert names == {twin.__name__ for twin in codec._SHAPES} | {"Outcome", "DecisionBatch"}
+    assert names == {twin.__name__ for twin in shapes._SHAPES} | {"Outcome", "DecisionBatch"}
 
 
 FEATURES = Features(num_lines=3, num_calls=2**63 - 1, function_spans=(0, 9), imports=("a.b",))

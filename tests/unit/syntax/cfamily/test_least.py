@@ -5,16 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.syntax.cfamily import least
+from gristmill.syntax.cfamily.directives import without_directives
 from gristmill.syntax.cfamily.macros import without_macros
 from gristmill.syntax.cfamily.places import Places
 from gristmill.syntax.cfamily.tokens import tokenize
-from gristmill.syntax.parse import errors_in
+from gristmill.syntax.parse import errors_in, errors_under, parser_for
 
 
 def least_error_bytes(grammar: str, text: str, *, enough: int = 0) -> int:
     source = text.encode()
-    errors = errors_in(grammar, source)
-    return least.least_error_bytes(grammar, source, errors, enough=enough)
+    tree = parser_for(grammar).parse(source)
+    return least.least_error_bytes(grammar, source, tree, enough=enough)
 
 
 # Each has errors for the grammar and none for a compiler that has read the headers.
@@ -107,6 +108,19 @@ _PIECES = st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.parametrize("grammar", ["c", "cpp"])
+def test_a_tree_made_of_another_has_the_errors_of_a_fresh_one(grammar: str) -> None:
+    directives = "#ifdef A\nint a(\n#else\nint a(int b,\n#endif\nint c);\n#define X {\n"
+    for text in (*SOUND_C.values(), *SOUND_CPP.values(), *BROKEN_C.values()):
+        with_directives = f"{text}{directives}{text}"
+        bare = without_directives(with_directives, cplusplus=grammar == "cpp")
+        first = parser_for(grammar).parse(with_directives.encode())
+        seen = errors_under(first.root_node)
+        again = least.parsed_again(grammar, first, with_directives, bare)
+        assert errors_under(again.root_node) == errors_in(grammar, bare.encode())
+        assert errors_under(first.root_node) == seen, "the first tree stays as it is"
+
+
 @settings(max_examples=100)
 @given(_PIECES, st.booleans())
 def test_any_text_can_be_read_without_its_macros(text: str, cplusplus: bool) -> None:
@@ -119,6 +133,27 @@ def test_any_text_can_be_read_without_its_macros(text: str, cplusplus: bool) -> 
 def test_strings_and_comments_hold_no_tokens() -> None:
     tokens = tokenize('a /* b */ "c d" R"x(e)" f)x" // g\n\'h\' 1\'000 i')
     assert [*tokens.texts] == ["a", '"c d"', 'R"x(e)" f)x"', "'h'", "1'000", "i"]
+
+
+def test_tokens_are_of_four_kinds() -> None:
+    tokens = tokenize("a_1 é $ L'x' u8\"s\" .5 0x1p+3 1. ... -> :: - /")
+    kinds = {"word": 2, "sign": 1, "string": 2, "number": 3}
+    assert [*tokens.kinds] == [kind for kind, count in kinds.items() for _ in range(count)] + [
+        "sign"
+    ] * 5
+    assert [*tokens.texts][-5:] == ["...", "->", "::", "-", "/"]
+
+
+@settings(max_examples=100)
+@given(st.one_of(_PIECES, st.text("a_R\"'()/*\\\n 1.eL8-²ª\x85\xa0", max_size=40)))
+def test_between_tokens_there_are_blanks_and_comments_alone(text: str) -> None:
+    tokens = tokenize(text)
+    done = 0
+    for one, start, end in zip(tokens.texts, tokens.starts, tokens.ends, strict=True):
+        assert text[start:end] == one
+        between = text[done:start].strip()
+        assert not between or between.startswith(("//", "/*"))
+        done = end
 
 
 def test_brackets_know_their_partner_and_what_is_around() -> None:
