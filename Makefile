@@ -10,7 +10,7 @@ CORPUS := build/corpus
 # pip asks nothing, needs no terminal, and leaves the user's own settings in force.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help languages language-files language-model setup demo kafka up down reset test test-faults lint fmt proto docs lock check corpus bench bench-dedup bench-kafka bench-syntax clean
+.PHONY: help languages language-files language-model sound-files budgets setup demo kafka browser screenshots up down reset test test-faults lint fmt proto docs lock check corpus bench bench-cut bench-dedup bench-grpc bench-kafka bench-submit bench-syntax clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -43,8 +43,8 @@ kafka: | $(BIN)/python  ## fetch Apache Kafka's jars
 	  { apt-get -qq update && apt-get -qq install --no-install-recommends openjdk-17-jre-headless maven; } </dev/null >&2 || true; fi
 	@$(BIN)/python deploy/local/kafka_broker.py --fetch
 
-up: $(VENV)/.core $(if $(KAFKA_BOOTSTRAP),,kafka)  ## start Kafka and a worker for every stage on this machine
-	@$(BIN)/python deploy/local/mill.py up $(if $(PARTITIONS),--partitions $(PARTITIONS))
+up: $(VENV)/.core $(if $(KAFKA_BOOTSTRAP),,kafka)  ## start Kafka and a worker for every stage on this machine; TLS=1: mutual TLS
+	@$(BIN)/python deploy/local/mill.py up $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(TLS),--tls)
 
 down: | $(BIN)/python  ## stop them in order; log, index, tables and blobs stay
 	@$(BIN)/python deploy/local/mill.py down
@@ -52,8 +52,17 @@ down: | $(BIN)/python  ## stop them in order; log, index, tables and blobs stay
 reset: | $(BIN)/python  ## stop them and remove log, index, tables and blobs; TOPICS=yes: in your own Kafka, too
 	@$(BIN)/python deploy/local/mill.py reset $(if $(filter yes,$(TOPICS)),--topics)
 
-test: $(VENV)/.dev kafka  ## run the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+# Tests open the report in a real browser: root on Debian gets it here, anybody else is told.
+browser:
+	@there() { [ -n "$${CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome; }; \
+	if ! there >/dev/null && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then \
+	  echo "installing Chromium ..." >&2; export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get -qq update && apt-get -qq install --no-install-recommends chromium fonts-dejavu-core; } </dev/null >&2 || true; fi; \
+	there >/dev/null || { echo "the tests open the report in Chromium: install it (on Debian: apt-get install chromium)" \
+	  "or set CHROMIUM=/path/to/it" >&2; exit 1; }
+
+test: $(VENV)/.dev kafka browser  ## run the whole test suite
+	$(BIN)/python -m pytest -n 3 --dist loadscope
 
 test-faults: $(VENV)/.dev kafka  ## every fault of the suite with many documents: an hour
 	$(BIN)/python -m pytest tests/faults -m faults_full $(ARGS)
@@ -62,7 +71,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, layers, protos, spelling, generated files up 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy benchmarks deploy examples/demo.py
+	$(BIN)/mypy benchmarks deploy docs/screenshots.py examples/demo.py tests/faults/fault_{flood,proxy}.py
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
 	$(BIN)/codespell
@@ -75,6 +84,9 @@ fmt: $(VENV)/.dev  ## format the code
 
 proto: $(VENV)/.dev  ## generate services/gristmill/runtime/wire/generated from protos/
 	$(BIN)/python deploy/local/proto.py
+
+screenshots: $(VENV)/.dev browser  ## draw docs/images anew: the report of a small run, in a browser
+	@$(BIN)/python docs/screenshots.py
 
 docs: $(VENV)/.dev  ## write the generated pages of docs/ (configuration, tables, reasons)
 	$(BIN)/python -m gristmill.cli.reference docs
@@ -99,6 +111,16 @@ language-files: languages  ## lay out labelled files: a part to learn from, a pa
 language-model: language-files  ## train the classifier of languages and write its weights
 	@$(BIN)/python benchmarks/language_model.py build/language-files/learn
 
+sound-files: languages  ## lay out the files of packages that budgets of errors are measured on
+	@$(BIN)/python benchmarks/corpus.py build/sound --pins benchmarks/sound.toml
+	@$(BIN)/python benchmarks/sound_files.py build/sound-files $(CORPUS) build/languages build/sound
+
+# LABELLED is a directory of *.jsonl.gz with files that are labelled ok or error.
+budgets: sound-files  ## measure the budgets of errors; needs LABELLED=DIR
+	@$(BIN)/gristmill syntax calibrate --most 400 --data build/sound-files --data $(LABELLED) \
+	  --out services/gristmill/syntax/budgets.toml
+	@$(MAKE) docs
+
 bench: $(VENV)/.core corpus  ## documents/s, MB/s, CPU seconds and memory, per stage and end to end
 	@$(BIN)/python benchmarks/bench.py $(CORPUS) --out build/bench $(ARGS)
 
@@ -108,6 +130,15 @@ bench-syntax: $(VENV)/.core corpus  ## the syntax check beside a bare parse; wha
 
 bench-dedup: $(VENV)/.core corpus  ## dedup beside rensa and datasketch; the index with a million documents
 	@$(BIN)/python benchmarks/dedup_bench.py $(CORPUS) --out build/bench/dedup $(ARGS)
+
+bench-grpc: $(VENV)/.core  ## a batched stream of a stage beside a bare gRPC echo of the same messages
+	@$(BIN)/python benchmarks/grpc_bench.py $(ARGS)
+
+bench-submit: $(VENV)/.core kafka  ## the front door: speed beside a bare Kafka writer, memory behind a slow log
+	@$(BIN)/python benchmarks/submit_bench.py $(ARGS)
+
+bench-cut: $(VENV)/.core  ## make a cut over a million scored rows, count by it, and move it
+	@$(BIN)/python benchmarks/cut_bench.py $(ARGS)
 
 bench-kafka: $(VENV)/.core corpus kafka  ## the mill over Kafka beside the local run: the same documents, the ratio
 	@$(BIN)/python benchmarks/kafka_bench.py $(CORPUS) --out build/bench/kafka $(ARGS)

@@ -33,7 +33,7 @@ from kafka_same import differences
 from process_tree import proportional_bytes, run_measured, tree_of
 
 from gristmill.cli.console import print_json
-from gristmill.cli.local import route_of_files
+from gristmill.cli.route import route_of_files
 from gristmill.runtime.adapters.plugins import load_plugins
 
 _GRISTMILL = (sys.executable, "-P", "-m", "gristmill.cli.main")

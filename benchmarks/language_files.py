@@ -200,7 +200,7 @@ def text_of(path: str, content: bytes) -> tuple[str, str] | None:
         text = content.decode("latin-1")
     minified = max(map(len, text.splitlines()), default=0) > 2_000
     unreadable = "\0" in text or "\x1b" in text or not text.strip()
-    return None if unreadable or minified else (path, text[:LONGEST])
+    return None if unreadable or minified else (path, text)
 
 
 def is_misnamed(text: str, language: str) -> bool:
@@ -218,8 +218,8 @@ def samples_of(archive: Path) -> Iterator[Sample]:
         language = label(package, path.removesuffix(".gz"))
         readable = text_of(path, content) if language else None
         if language and readable and not is_misnamed(readable[1], language):
-            sample = Sample(package, readable[0], language, readable[1])
-            chosen[language].append((hashlib.sha256(readable[1].encode()).digest(), sample))
+            sample = Sample(package, readable[0], language, readable[1][:LONGEST])
+            chosen[language].append((hashlib.sha256(sample.content.encode()).digest(), sample))
     for found in chosen.values():
         distinct = dict(found)
         yield from (distinct[key] for key in sorted(distinct)[:FILES_PER_PACKAGE])

@@ -43,10 +43,12 @@ def mean(tally: Tally) -> str:
     return "none" if value is None else f"{value:.1%}"
 
 
-def confusion(tally: Tally) -> list[str]:
+def confusion(tally: Tally, *, mistaken_only: bool = False) -> list[str]:
     """Return a row for each language: how many, how many right, what it was taken for."""
     lines = ["| language | files | right | taken for |", "| --- | --- | --- | --- |"]
     for name, figure in tally.by_language().items():
+        if mistaken_only and figure.numerator == figure.n:
+            continue
         wrong = Counter(
             {answer: n for (truth, answer), n in tally.mistaken.items() if truth == name}
         )
@@ -69,6 +71,9 @@ def main() -> int:
     parts = (folder.split("=", 1) for folder in arguments.folders)
     measured = {name: measure_language(path) for name, path in parts}
     lines = summary(measured)
+    for name, each in measured.items():
+        lines += ["", f"By name and content, {name}, the languages with a mistake:", ""]
+        lines += confusion(each.named, mistaken_only=True)
     for name, each in measured.items():
         lines += ["", f"By content alone, {name}:", "", *confusion(each.content)]
     page = arguments.page.read_text("utf-8")

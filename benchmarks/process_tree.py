@@ -55,6 +55,19 @@ def tree_of(pid: int) -> list[int]:
     return found
 
 
+def cpu_seconds_below(pid: int) -> float:
+    """Return the CPU seconds of all descendants of a process so far, those that ended included."""
+    ticks = 0
+    for member in tree_of(pid):
+        try:
+            with open(f"/proc/{member}/stat", encoding="ascii", errors="replace") as stream:
+                user, system, *ended = map(int, stream.read().rpartition(")")[2].split()[11:15])
+        except OSError:
+            continue
+        ticks += sum(ended) + (user + system if member != pid else 0)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def proportional_bytes(pid: int) -> int:
     """Return the memory of a process, what it shares counted in parts; 0 when it is gone."""
     try:

@@ -3,7 +3,7 @@
 Nothing is verified: what LSH proposes is removed, as its documentation's first example does.
 """
 
-import xxhash  # type: ignore[import-not-found]  # an environment of its own
+import xxhash
 from datasketch import MinHash, MinHashLSH
 from packed import Report, arguments, batches
 from shingles import shingles
