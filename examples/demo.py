@@ -1,9 +1,10 @@
-"""What `make demo` runs: curate code found on this machine, then ask why some of it fell.
+"""What `make demo` runs: curate code found on this machine, ask why some of it fell, report it.
 
 Standard library only: it starts the `gristmill` that is installed beside this Python. Everything
 it writes goes to build/demo, which it removes first.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -56,8 +57,31 @@ def main() -> int:
         say(f"\n{question}\n$ {shown()} why {OUT} --path {path}")
         if code := gristmill("why", OUT, "--path", path):
             return code
+    if code := make_cut():
+        return code
+    page = os.path.join(OUT, "report.html")
+    say(
+        f"\nAll of it as one page, with the funnel as a flow and duplicates side by side:\n"
+        f"$ {shown()} report {OUT} -o {page}"
+    )
+    if code := gristmill("report", OUT, "-o", page):
+        return code
     say(NEXT.format(gristmill=shown(), out=OUT, fixture=FIXTURE))
     return 0
+
+
+def make_cut() -> int:
+    """Make a cut, say in a line what it accepts, and return the exit code."""
+    command = [GRISTMILL, "quality", "calibrate", OUT, "--json"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    if done.returncode == 0:
+        told = json.loads(done.stdout)
+        say(
+            "\nWhere would the worst tenth be cut off? By score, and no document is rewritten:\n"
+            f"$ {shown()} quality calibrate {OUT}\n"
+            f"{told['accepted']:,} of {told['documents']:,} kept documents are accepted"
+        )
+    return done.returncode
 
 
 NEXT = """

@@ -28,8 +28,10 @@ from mill_supervisor import (
     BOOTSTRAP,
     LOG,
     OLD_LOG,
+    SOMEBODY_MUST_LOOK,
     STATE,
     STOP_SECONDS,
+    TLS,
     gristmill,
     held,
     read_state,
@@ -39,7 +41,7 @@ from mill_supervisor import (
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".local"
-_DATA = ("kafka", "tables", "blobs", "verdicts", STATE, LOG, OLD_LOG)
+_DATA = ("kafka", "tables", "blobs", "verdicts", "submitted", TLS, STATE, LOG, OLD_LOG)
 _READY_SECONDS = 180.0
 _TICK_SECONDS = 0.1
 _SETTLE_SECONDS = 1.0  # a part that finds its place gone ends soon after it was ready
@@ -51,17 +53,18 @@ Services = Mapping[str, Mapping[str, Any]]
 """Each part by name, as the supervisor's state tells of it."""
 
 
-def up(home: Path, partitions: int | None) -> int:
+def up(home: Path, partitions: int | None, *, tls: bool) -> int:
     """Start the mill, or show the one that runs; return when everything is ready."""
     home.mkdir(parents=True, exist_ok=True)
     options = [] if partitions is None else ["--partitions", str(partitions)]
+    command = [sys.executable, __file__, "supervise", *(["--tls"] if tls else [])]
     if held(home):
         say("the mill is running already")
         return _wait_and_tell(home, None, options)
     with open(home / LOG, "ab") as log:  # it appends, whoever inherits it: see `bound_log`
         begin = log.tell()
         supervisor = subprocess.Popen(
-            [sys.executable, __file__, "supervise", "--home", str(home), *options],
+            [*command, "--home", str(home), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -143,7 +146,13 @@ def wait_until_ready(home: Path, supervisor: "subprocess.Popen[bytes] | None") -
         parts.look(services, fresh=supervisor is not None)
         for name, ends in parts.ends.items():
             if ends >= _MOST_ENDS:
-                tell_why(home, name, ends, begin)
+                tell_why(home, name, f"has ended {ends} times", begin)
+                say(f"it is tried again and the other parts run; {_elsewhere(home)}")
+                return 1
+        for name, about in services.items():
+            if not about["pid"] and about["exit_code"] == SOMEBODY_MUST_LOOK:
+                tell_why(home, name, "is left stopped", begin)
+                say(f"the other parts run; {_elsewhere(home)}")
                 return 1
         if state and parts.ready.keys() == services.keys():
             time.sleep(_SETTLE_SECONDS)
@@ -166,13 +175,18 @@ def _told(exit_code: int) -> str:
     return f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
 
 
-def tell_why(home: Path, name: str, ends: int, begin: int) -> None:
-    """Tell what a part that does not come up said last, since the log's byte `begin`."""
+def _elsewhere(home: Path) -> str:
+    return f"see {home / LOG}, `make down` stops them"
+
+
+def tell_why(home: Path, name: str, what: str, begin: int) -> None:
+    """Tell what a part that does not come up said last, since the log's byte `begin` or before."""
     lines = last_lines(home / LOG, begin)
-    errors = [line for line in lines if _is_error_of(name, line)]
+    errors = [line for line in lines if _is_error_of(name, line)] or [
+        line for line in last_lines(home / LOG, 0) if _is_error_of(name, line)
+    ]
     said = errors[-1:] or lines[-_TOLD_LINES:]
-    say("\n".join([f"{name} has ended {ends} times; it says:", *said]))
-    say(f"it is tried again and the other parts run; see {home / LOG}, `make down` stops them")
+    say("\n".join([f"{name} {what}; it says:", *said]))
 
 
 def _is_error_of(name: str, line: str) -> bool:
@@ -318,13 +332,16 @@ def main() -> int:
         action="store_true",
         help="reset: delete the topics and groups of a Kafka of your own, too",
     )
+    parser.add_argument(
+        "--tls", action="store_true", help="up: mutual TLS, with certificates made on the spot"
+    )
     options = parser.parse_args()
     home = options.home.resolve()
     commands = {
-        "up": lambda: up(home, options.partitions),
+        "up": lambda: up(home, options.partitions, tls=options.tls),
         "down": lambda: down(home),
         "reset": lambda: reset(home, topics=options.topics),
-        "supervise": lambda: supervise(home, options.partitions),
+        "supervise": lambda: supervise(home, options.partitions, tls=options.tls),
     }
     return commands[options.command]()
 

@@ -22,10 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from certificates import CA, CertificateError, issue, make_authority
 from kafka_broker import KafkaCluster, KafkaError
 
 STATE = "mill.json"
 LOG, OLD_LOG = "mill.log", "mill.log.1"
+TLS = "tls"
 BOOTSTRAP = "bootstrap"
 """The file that remembers the user's own Kafka; there is none where the last one was the mill's."""
 STOP_SECONDS = 40.0  # more than the workers' own deadline for what is in work
@@ -37,7 +39,7 @@ _TICK_SECONDS = 0.1
 _LOCK_SECONDS = 2.0
 _MEND_SECONDS = (8.0, 25.0)  # after a start of Kafka's that was none of ours to ask for
 _PR_SET_PDEATHSIG = 1
-_SOMEBODY_MUST_LOOK = 65  # a worker's exit code: it would only set more records aside
+SOMEBODY_MUST_LOOK = 65  # a worker's exit code: it would only set more records aside
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class Supervisor:
     bootstrap: str
     kafka: KafkaCluster | None
     partitions: int | None = None
+    tls: Mapping[str, str] = field(default_factory=dict)
+    """PEM files of a client, if the mill serves mutual TLS: ca, certificate, key."""
     parts: list[Part] = field(default_factory=list)
     mend_at: list[float] = field(default_factory=list)
     stopping: bool = False
@@ -110,6 +114,8 @@ class Supervisor:
             "GRISTMILL_SERVE_DIRECTORY": str(self.home / "tables"),
             "GRISTMILL_BLOBS_URL": str(self.home / "blobs"),
             "GRISTMILL_SERVE_MEMO": str(self.home / "verdicts"),
+            "GRISTMILL_SUBMIT_DIRECTORY": str(self.home / "submitted"),
+            **(server_tls(self.home) if self.tls else {}),
         }
 
     def _topics(self, *words: str, check: bool) -> None:
@@ -135,10 +141,10 @@ class Supervisor:
         for part in self.parts:
             if part.process is not None and part.process.poll() is not None:
                 part.exit_code = part.process.returncode
-                if part.exit_code == _SOMEBODY_MUST_LOOK:
+                if part.exit_code == SOMEBODY_MUST_LOOK:
                     say(
-                        f"{part.name} has too much to set aside and is left stopped: "
-                        "`gristmill dead list` shows what, `make down` and `make up` begin again"
+                        f"{part.name} has too much to set aside and is left stopped, as it says "
+                        "above; `make down` and `make up` begin again where it stands"
                     )
                     part.process, part.next_start, changed = None, math.inf, True
                     continue
@@ -156,7 +162,8 @@ class Supervisor:
             self._write_state()
 
     def _start(self, part: Part) -> None:
-        part.http_port, part.grpc_port = free_ports(2)
+        if part.http_port == 0 or (part.exit_code or 0) > 0:  # one that was killed keeps its own
+            part.http_port, part.grpc_port = free_ports(2)
         part.began = time.monotonic()
         part.process = subprocess.Popen(
             gristmill("serve", part.name),
@@ -177,6 +184,7 @@ class Supervisor:
         state = {
             "supervisor": os.getpid(),
             "environment": self._settings(),
+            "tls": dict(self.tls),
             "services": {part.name: part.told() for part in self.parts},
         }
         temporary = self.home / f"{STATE}.new"
@@ -203,7 +211,29 @@ class Supervisor:
             (self.home / STATE).unlink()
 
 
-def supervise(home: Path, partitions: int | None) -> int:
+def make_certificates(home: Path) -> dict[str, str]:
+    """Make certificates for the servers and for a client; return what a client needs.
+
+    Each start makes new ones; the authority stays. Raises CertificateError.
+    """
+    folder = home / TLS
+    make_authority(folder)
+    issue(folder, "server")
+    certificate, key = issue(folder, "client")
+    return {"ca": str(folder / CA), "certificate": str(certificate), "key": str(key)}
+
+
+def server_tls(home: Path) -> dict[str, str]:
+    """Return the settings of servers that ask their clients for certificates."""
+    folder = home / TLS
+    return {
+        "GRISTMILL_TLS_CERTIFICATE": str(folder / "server.pem"),
+        "GRISTMILL_TLS_KEY": str(folder / "server.key"),
+        "GRISTMILL_TLS_CLIENT_CA": str(folder / CA),
+    }
+
+
+def supervise(home: Path, partitions: int | None, *, tls: bool) -> int:
     """Be the supervisor: the one process that holds the lock."""
     with contextlib.ExitStack() as stack:
         try:
@@ -221,8 +251,9 @@ def supervise(home: Path, partitions: int | None) -> int:
             kafka = KafkaCluster(home / "kafka", die_with_parent=True, log=home / LOG)
         environment = {k: v for k, v in os.environ.items() if k != "GRISTMILL_KAFKA_BOOTSTRAP"}
         try:
-            Supervisor(home, environment, bootstrap or "", kafka, partitions).run()
-        except (KafkaError, subprocess.CalledProcessError) as error:
+            files = make_certificates(home) if tls else {}
+            Supervisor(home, environment, bootstrap or "", kafka, partitions, files).run()
+        except (CertificateError, KafkaError, subprocess.CalledProcessError) as error:
             say(str(error))
             return 1
     return 0
@@ -304,7 +335,7 @@ def gristmill(*words: str) -> list[str]:
 
 def _stages() -> list[str]:
     """Return the stages to serve, downstream first: who answers is there before who asks."""
-    from gristmill.cli.local import route_of_files  # it loads every stage
+    from gristmill.cli.route import route_of_files
     from gristmill.runtime.adapters.plugins import load_plugins
 
     return ["shards", *reversed(route_of_files(load_plugins(), paper=False))]

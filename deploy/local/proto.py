@@ -3,6 +3,9 @@
 protoc takes the folder under protos/ for the Python package and would have the files import each
 other as `gristmill.v1`, which does not exist: the code lives inside the package `gristmill`. The
 module names are therefore rewritten; the names in the descriptor pool stay `gristmill/v1/*.proto`.
+
+protos/contract.binpb is the contract as it was agreed on: what would break it is refused, and what
+only adds to it becomes part of it.
 """
 
 import argparse
@@ -17,10 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "services" / "gristmill" / "runtime" / "wire" / "generated"
 PACKAGE = "gristmill.runtime.wire.generated"
+CONTRACT = "contract.binpb"
+_BUF = str(Path(sys.executable).with_name("buf"))
 
 Files = Mapping[str, bytes]  # path below the generated folder, with slashes -> content
 
 _INIT = b'"""Generated from protos/ by `make proto`; not for editing."""\n'
+_STUBS = "_pb2_grpc.py"
 # One file imports another, as in "from gristmill.v1 import document_pb2 as ...", ...
 _IMPORT = re.compile(rb"^(from|import) (?=gristmill\b)", re.MULTILINE)
 # ... and tells its messages which module they live in, which pickle relies on.
@@ -31,9 +37,14 @@ def render(protos: Path = PROTOS) -> Files:
     """Return the generated folder as it should be; only a temporary folder is written to."""
     sources = sorted(path.relative_to(protos).as_posix() for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as scratch:
-        options = (f"--proto_path={protos}", f"--python_out={scratch}", f"--pyi_out={scratch}")
+        kinds = ("python", "pyi", "grpc_python")
+        options = (f"--proto_path={protos}", *(f"--{kind}_out={scratch}" for kind in kinds))
         subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *options, *sources], check=True)
-        files = {path: _rehome(content) for path, content in read(Path(scratch)).items()}
+        files = {
+            path: _rehome(content)
+            for path, content in read(Path(scratch)).items()
+            if not path.endswith(_STUBS) or re.search(rb"^class \w+Stub\b", content, re.MULTILINE)
+        }
     folders = {parent.as_posix() for path in files for parent in Path(path).parents}
     return files | {(Path(folder) / "__init__.py").as_posix(): _INIT for folder in folders}
 
@@ -71,6 +82,21 @@ def write(generated: Path = GENERATED, protos: Path = PROTOS) -> None:
         (generated / path).write_bytes(content)
 
 
+def broken(protos: Path = PROTOS) -> list[str]:
+    """Return a line for everything in protos/ that breaks the contract."""
+    if not (protos / CONTRACT).exists():
+        return []
+    command = (_BUF, "breaking", str(protos), "--against", str(protos / CONTRACT))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [line for line in (done.stdout + done.stderr).splitlines() if done.returncode]
+
+
+def contract(protos: Path = PROTOS) -> bytes:
+    """Return the contract that protos/ gives."""
+    command = (_BUF, "build", str(protos), "--exclude-source-info", "-o", "-#format=binpb")
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Generate the Python code of protos/.")
@@ -79,11 +105,19 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="change nothing; exit with 1 if the generated code is not what protos/ gives",
     )
+    check_only = parser.parse_args(arguments).check
     try:
-        if not parser.parse_args(arguments).check:
+        if problems := broken():
+            lines = "".join(f"  {line}\n" for line in problems)
+            sys.stderr.write(f"protos/ breaks the contract that others rely on:\n{lines}")
+            return 1
+        if not check_only:
             write()
+            (PROTOS / CONTRACT).write_bytes(contract())
             return 0
         stale = check()
+        if not (PROTOS / CONTRACT).exists() or (PROTOS / CONTRACT).read_bytes() != contract():
+            stale.append(f"{CONTRACT}: differs")
     except subprocess.CalledProcessError:
         sys.stderr.write("protoc failed on protos/; its messages stand above\n")
         return 1
