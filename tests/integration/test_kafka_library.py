@@ -7,6 +7,7 @@ lost coordinator is a matter of milliseconds: there the library is made to.
 
 import gc
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,6 @@ from gristmill.runtime.ports import Message
 # The library leaves sockets and half-closed selectors to the garbage collector when a broker dies.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-TOPIC = "library-faults"
 DEADLINE_SECONDS = 25.0
 
 
@@ -46,9 +46,6 @@ class Quiet:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     with KafkaCluster(tmp_path_factory.mktemp("kafka"), die_with_parent=True) as running:
-        admin = KafkaAdminClient(bootstrap_servers=running.bootstrap)
-        admin.create_topics([NewTopic(TOPIC, 1, 1)])
-        admin.close()
         yield running
 
 
@@ -72,14 +69,26 @@ def settings(cluster: KafkaCluster) -> KafkaSettings:
     )
 
 
-def _commit_over_a_restart(cluster: KafkaCluster, settings: KafkaSettings, name: str) -> float:
+@pytest.fixture
+def topic(settings: KafkaSettings) -> str:
+    """A topic of the test's own: a transaction that another test left open holds up no reader."""
+    name = f"library-faults-{uuid.uuid4().hex}"
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    admin.create_topics([NewTopic(name, 1, 1)])
+    admin.close()
+    return name
+
+
+def _commit_over_a_restart(
+    cluster: KafkaCluster, settings: KafkaSettings, topic: str, name: str
+) -> float:
     """Kill the broker, begin to end a transaction, start it again; return how long that took."""
     producer = TransactionalProducer(settings, name, SystemClock())
-    producer.commit([_message()], {}, name)
+    producer.commit([_message(topic)], {}, name)
     cluster.kill()
     begin = time.monotonic()
     with ThreadPoolExecutor(1) as thread:
-        ended = thread.submit(producer.commit, [_message()], {}, name)
+        ended = thread.submit(producer.commit, [_message(topic)], {}, name)
         time.sleep(2.0)
         cluster.start()  # from here: a broker dies with the thread that started it
         try:
@@ -89,24 +98,24 @@ def _commit_over_a_restart(cluster: KafkaCluster, settings: KafkaSettings, name:
             producer.close()
 
 
-def _message() -> Message:
-    return Message(topic=TOPIC, key=b"k", value=b"v")
+def _message(topic: str) -> Message:
+    return Message(topic=topic, key=b"k", value=b"v")
 
 
 def test_a_commit_survives_the_restart_of_the_broker(
-    cluster: KafkaCluster, settings: KafkaSettings
+    cluster: KafkaCluster, settings: KafkaSettings, topic: str
 ) -> None:
-    assert _commit_over_a_restart(cluster, settings, "steady") < DEADLINE_SECONDS
+    assert _commit_over_a_restart(cluster, settings, topic, "steady") < DEADLINE_SECONDS
 
 
 def test_the_librarys_own_client_forgets_the_commit_and_ours_gives_up_in_time(
-    cluster: KafkaCluster, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    cluster: KafkaCluster, settings: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_client, "SteadyClient", KafkaNetClient)
     for attempt in range(4):  # now and then the request is sent again after all
         begin = time.monotonic()
         try:
-            _commit_over_a_restart(cluster, settings, f"forgetful-{attempt}")
+            _commit_over_a_restart(cluster, settings, topic, f"forgetful-{attempt}")
         except errors.KafkaError:
             assert time.monotonic() - begin < 3 * DEADLINE_SECONDS
             return
@@ -114,7 +123,7 @@ def test_the_librarys_own_client_forgets_the_commit_and_ours_gives_up_in_time(
 
 
 def test_a_commit_whose_topic_is_not_known_yet_gives_up_in_time(
-    cluster: KafkaCluster, settings: KafkaSettings
+    cluster: KafkaCluster, settings: KafkaSettings, topic: str
 ) -> None:
     """A producer that was just made waits in its first send, and for longer than a commit may."""
     short = replace(settings, commit_seconds=2.0)
@@ -122,15 +131,15 @@ def test_a_commit_whose_topic_is_not_known_yet_gives_up_in_time(
     cluster.kill()
     begin = time.monotonic()
     with pytest.raises(errors.KafkaTimeoutError):
-        producer.commit([_message()], {}, "unknown")
+        producer.commit([_message(topic)], {}, "unknown")
     assert time.monotonic() - begin < 8.0  # the library's own limit here is 10 s
     producer.close()
 
 
 def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(
-    cluster: KafkaCluster, settings: KafkaSettings
+    cluster: KafkaCluster, settings: KafkaSettings, topic: str
 ) -> None:
-    reader = _reader(settings, "silent")
+    reader = _reader(settings, topic, "silent")
     try:
         _poll_until(reader, lambda: bool(reader.assignment()))
         cluster.kill()
@@ -139,7 +148,7 @@ def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(
             assert reader.poll(0.1).deliveries == []
         cluster.start()
         producer = TransactionalProducer(settings, "silent-producer", SystemClock())
-        producer.commit([_message()], {}, "silent-producer")
+        producer.commit([_message(topic)], {}, "silent-producer")
         producer.close()
         _poll_until(reader, lambda: False, wanted=1)
     finally:
@@ -147,10 +156,10 @@ def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(
 
 
 def test_a_poll_that_raises_for_a_lost_broker_is_silence(
-    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    settings: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library does so where the broker dies in the middle of a look-up of the coordinator."""
-    reader = _reader(settings, "raising")
+    reader = _reader(settings, topic, "raising")
     try:
 
         def raising(*_: Any, **__: Any) -> Any:
@@ -165,11 +174,11 @@ def test_a_poll_that_raises_for_a_lost_broker_is_silence(
 
 
 def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
-    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    settings: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library counts it as consumed, and then finds no broker to send its next fetch to."""
-    reader = _reader(settings, "taken")
-    begin = num_records(settings, TOPIC)
+    reader = _reader(settings, topic, "taken")
+    begin = num_records(settings, topic)
     producer = TransactionalProducer(settings, "taken-producer", SystemClock())
     try:
         _poll_until(reader, lambda: reader.is_placed and bool(reader.assignment()))
@@ -196,7 +205,7 @@ def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
         deadline = time.monotonic() + 30
         while not raised and time.monotonic() < deadline:
             found += [one.offset for one in reader.poll(0.0).deliveries]  # a fetch is on its way
-            producer.commit([_message(), _message()], {}, "taken-producer")
+            producer.commit([_message(topic), _message(topic)], {}, "taken-producer")
             sent += 2
             time.sleep(0.2)  # and brings them before the next poll
         assert raised, "a poll took records and raised"
@@ -210,14 +219,14 @@ def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
         reader.close()
 
 
-def _reader(settings: KafkaSettings, name: str) -> KafkaReader:
+def _reader(settings: KafkaSettings, topic: str, name: str) -> KafkaReader:
     """Return a reader that begins behind what is there now."""
-    begin = num_records(settings, TOPIC)
+    begin = num_records(settings, topic)
     return KafkaReader(
         settings,
         group=name,
         instance=f"{name}-0",
-        topics=[TOPIC],
+        topics=[topic],
         log=Quiet(),
         start_at=lambda _: begin,
     )
