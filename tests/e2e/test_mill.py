@@ -569,7 +569,14 @@ def test_a_dead_letter_keeps_its_bytes_and_its_first_position(running: Running) 
     assert shown.code == 0, shown.err
     assert "unreadable" in shown.out
 
-    replayed = running.command("dead", "replay", "--stage", "syntax", "--json")
+    for mistaken in (("--stage", "nosuch"), ("--reason", "nosuch"), ("9:9",)):
+        refused = running.command("dead", "replay", *mistaken, "--json")
+        assert refused.code != 0
+        assert "there is no" in refused.err
+    replayed = running.command("dead", "replay", "--stage", "dedup", "--json")
+    assert replayed.told == {"replayed": 0, "left": 2}
+    assert _letters(running) == letters, "nothing is written where nothing is sent in"
+    replayed = running.command("dead", "replay", letters["syntax"]["letter"], "--json")
     assert replayed.told == {"replayed": 1, "left": 1}
     running.wait_until_idle()
     again = _letters(running)
@@ -579,6 +586,8 @@ def test_a_dead_letter_keeps_its_bytes_and_its_first_position(running: Running) 
     }
     assert again["ingestion"] == {**letters["ingestion"], "letter": again["ingestion"]["letter"]}
     assert again["syntax"]["bytes"] == len(bodies["syntax"])
+    assert again["syntax"]["position_source"].startswith("kafka/")
+    assert again["syntax"]["position_offset"] == str(firsts["syntax"] << MEMBER_BITS)
     columns = ("outcome", "position_offset", "repository")
     rows = scan(open_tables(str(running.tables)), "ledger", columns).to_pylist()
     for stage, times in {"ingestion": 1, "syntax": 2}.items():

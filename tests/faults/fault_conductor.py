@@ -34,6 +34,7 @@ from kafka_broker import ROOT
 from gristmill.cli.reading import open_tables, scan, stream
 from gristmill.runtime.adapters.iceberg import IcebergTables
 from gristmill.runtime.adapters.kafka_writer import KafkaWriter
+from gristmill.runtime.adapters.prometheus import BUCKETS_SECONDS
 from gristmill.runtime.engine.envelope import DEAD_TOPIC, LEDGER_TOPIC, topic_of
 from gristmill.runtime.model import Transient
 from gristmill.runtime.model.document import sha256_hex
@@ -324,7 +325,7 @@ def _written(writer: KafkaWriter, batch: Sequence[Message]) -> bool:
 
 
 def _bucket_above(seconds: float) -> float:
-    return min(b for b in (1.0, 2.5, 5.0, 10.0, 30.0, 60.0) if b >= seconds)
+    return min(bucket for bucket in BUCKETS_SECONDS if bucket >= seconds)
 
 
 def _file_rows(tables: IcebergTables) -> Iterator[FileRow]:

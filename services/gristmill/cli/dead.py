@@ -1,7 +1,7 @@
 """`gristmill dead`: what workers set aside, looked at and sent in again."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ from gristmill.cli.mill import DIRECTORY
 
 if TYPE_CHECKING:
     from gristmill.runtime.adapters.kafka_settings import KafkaSettings
-    from gristmill.runtime.ports import Delivery
+    from gristmill.runtime.ports import Delivery, Partition
 
 app = typer.Typer(
     help="Look at dead letters and send them in again.\n\nExample: gristmill dead list",
@@ -43,12 +43,10 @@ def list_letters(
 
     Example: gristmill dead list --stage syntax
     """
-    count = 0
-    for letter in _pending(_kafka(mill)):
-        about = _about(letter)
-        if not _is_meant(about, stage, reason):
-            continue
-        count += 1
+    letters = [_about(letter) for letter in _pending(_kafka(mill))]
+    _refuse_unknown(letters, stage, reason)
+    meant = [about for about in letters if _is_meant(about, stage, reason)]
+    for about in meant:
         if as_json:
             print_json(about)
         else:
@@ -59,7 +57,7 @@ def list_letters(
                 f"attempt {about['attempt']}[/dim]  {escape(safe(about['detail'], 120))}"
             )
     if not as_json:
-        ERR.print(f"{count:,} dead letters")
+        ERR.print(f"{len(meant):,} dead letters")
 
 
 @app.command("show")
@@ -82,7 +80,7 @@ def show(
             sys.stdout.buffer.write(one.value)
             return
         for name, value in about.items():
-            OUT.print(f"[bold]{name:<10}[/bold] {escape(safe(str(value)))}")
+            OUT.print(f"[bold]{name:<16}[/bold] {escape(safe(str(value)))}")
         OUT.print(escape(safe(repr(one.value[:_SHOWN_BYTES]), 2 * _SHOWN_BYTES)))
         return
     raise BadInput(f"there is no dead letter {letter}; `gristmill dead list` names them")
@@ -90,6 +88,9 @@ def show(
 
 @app.command("replay")
 def replay(
+    letter: Annotated[
+        str | None, typer.Argument(metavar="[LETTER]", help="Only this one, as `list` names it.")
+    ] = None,
     stage: Stage = None,
     reason: Why = None,
     mill: Mill = DIRECTORY,
@@ -100,9 +101,9 @@ def replay(
     A letter is taken out in the same transaction that sends it in. Those not meant stay, behind
     the others.
 
-    Example: gristmill dead replay --stage syntax
+    Example: gristmill dead replay --stage syntax; gristmill dead replay 0:17
     """
-    replayed, kept = _replay(_kafka(mill), stage, reason)
+    replayed, kept = _replay(_kafka(mill), letter, stage, reason)
     if as_json:
         print_json({"replayed": replayed, "left": kept})
     else:
@@ -137,29 +138,63 @@ def _about(letter: "Delivery") -> dict[str, Any]:
         "version": headers.get("dead-version", ""),
         "at": headers.get("dead-at", ""),
         "attempt": headers.get("attempt", "1"),
+        "position_source": headers.get("position-source", ""),
+        "position_offset": headers.get("position-offset", ""),
         "kind": headers.get("kind", ""),
         "key": letter.key.decode("utf-8", "replace"),
         "bytes": len(letter.value),
     }
 
 
-def _is_meant(about: dict[str, Any], stage: str | None, reason: str | None) -> bool:
-    return stage in {None, about["stage"]} and reason in {None, about["reason"]}
+def _is_meant(
+    about: dict[str, Any], stage: str | None, reason: str | None, letter: str | None = None
+) -> bool:
+    return (
+        stage in {None, about["stage"]}
+        and reason in {None, about["reason"]}
+        and letter in {None, about["letter"]}
+    )
 
 
-def _replay(kafka: "KafkaSettings", stage: str | None, reason: str | None) -> tuple[int, int]:
+def _refuse_unknown(
+    letters: Sequence[dict[str, Any]], stage: str | None, reason: str | None
+) -> None:
+    """Refuse a name that nothing has and no letter holds: it is a mistake, not an empty answer."""
+    from gristmill.runtime.adapters.plugins import load_plugins
+    from gristmill.runtime.model import BadInput, Reason
+
+    stages = {about["stage"] for about in letters} | set(load_plugins())
+    if stage is not None and stage not in stages:
+        raise BadInput(f"there is no stage {stage!r}; stages are {', '.join(sorted(stages))}")
+    reasons = {about["reason"] for about in letters}
+    if reason is not None and reason not in reasons | set(Reason):
+        held = ", ".join(sorted(reasons)) or "of no reason, there are none"
+        raise BadInput(f"there is no reason {reason!r}; the letters here are {held}")
+
+
+def _replay(
+    kafka: "KafkaSettings", letter: str | None, stage: str | None, reason: str | None
+) -> tuple[int, int]:
     from gristmill.runtime.adapters.clock import SystemClock
     from gristmill.runtime.adapters.kafka_admin import remove_member, skip_lost, topic_sources
     from gristmill.runtime.adapters.kafka_log import KafkaLog
     from gristmill.runtime.engine.envelope import DEAD_TOPIC, group_of
     from gristmill.runtime.engine.replay import replay_letters
-    from gristmill.runtime.model import Transient
+    from gristmill.runtime.model import BadInput, Transient
 
     # Letters that retention took before anybody replayed are gone: reading begins behind them.
     skip_lost(kafka, {group_of("dead"): [DEAD_TOPIC]})
-    wanted = {one.partition: one.offset for one in _pending(kafka)}  # the last of each partition
-    if not wanted:
-        return 0, 0
+    wanted: dict[Partition, int] = {}  # the last letter of each partition
+    letters = []
+    for one in _pending(kafka):
+        wanted[one.partition] = one.offset
+        letters.append(_about(one))
+    _refuse_unknown(letters, stage, reason)
+    meant = [about for about in letters if _is_meant(about, stage, reason, letter)]
+    if letter is not None and letter not in {about["letter"] for about in letters}:
+        raise BadInput(f"there is no dead letter {letter}; `gristmill dead list` names them")
+    if not meant:  # nothing is written where nothing is sent in
+        return 0, len(letters)
     instance = f"{group_of('dead')}-0"
     log = KafkaLog(
         kafka,
@@ -173,7 +208,7 @@ def _replay(kafka: "KafkaSettings", stage: str | None, reason: str | None) -> tu
         return replay_letters(
             log,
             wanted,
-            lambda letter: _is_meant(_about(letter), stage, reason),
+            lambda one: _is_meant(_about(one), stage, reason, letter),
             cache(lambda topic: topic_sources(kafka, [topic])[topic]),
         )
     finally:

@@ -29,7 +29,7 @@ from gristmill.runtime.ports import METRICS
 
 BUCKETS_SECONDS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+    *(1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0),
 )
 """From a batch of small documents to a transaction at the broker's time limit."""
 

@@ -298,6 +298,16 @@ def place_of_letter(letter: Delivery, stage: str) -> Place | None:
     return Place(partition, int(offset), sha256_hex(letter.value))
 
 
+LETTER_HEADERS = frozenset(
+    f"dead-{name}"
+    for name in (
+        *("stage", "version", "reason", "detail"),
+        *("topic", "partition", "offset", "at"),
+    )
+)
+"""What a dead letter has beside the headers of its record."""
+
+
 def dead_letter(
     delivery: Delivery, *, stage: str, version: str, reason: Reason, detail: str, at: datetime
 ) -> Message:
@@ -312,7 +322,7 @@ def dead_letter(
         "dead-offset": str(delivery.offset),
         "dead-at": at.isoformat(timespec="milliseconds"),
     }
-    own = tuple((name, value) for name, value in delivery.headers if name not in told)
+    own = tuple(one for one in delivery.headers if one[0] not in LETTER_HEADERS)
     return Message(
         topic=DEAD_TOPIC,
         key=delivery.key,

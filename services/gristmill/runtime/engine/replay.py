@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping
 
-from gristmill.runtime.engine.envelope import DEAD_TOPIC, MEMBER_BITS, partition_source
+from gristmill.runtime.engine.envelope import (
+    DEAD_TOPIC,
+    LETTER_HEADERS,
+    MEMBER_BITS,
+    partition_source,
+)
 from gristmill.runtime.model import BadInput, Transient
 from gristmill.runtime.ports import (
     Committed,
     Delivery,
-    Headers,
     Log,
     Message,
     Partition,
@@ -85,15 +89,13 @@ def _sent_in(letter: Delivery, source_of: Callable[[str], str]) -> Message:
             f"the dead letter at {letter.partition.number}:{letter.offset} does not say where it "
             "came from"
         ) from error
-    own = {
-        name: value
-        for name, value in headers.items()
-        if not name.startswith("dead-") and name != "attempt"
-    }
-    own.setdefault("position-source", partition_source(source_of(topic), partition).encode())
-    own.setdefault("position-offset", str(offset << MEMBER_BITS).encode())
-    told: Headers = (*own.items(), ("attempt", str(attempt).encode()))
-    return Message(topic=topic, key=letter.key, value=letter.value, headers=told)
+    told: dict[str, bytes] = {}
+    if "position-source" not in headers:
+        told["position-source"] = partition_source(source_of(topic), partition).encode()
+        told["position-offset"] = str(offset << MEMBER_BITS).encode()
+    told["attempt"] = str(attempt).encode()
+    own = tuple(one for one in letter.headers if one[0] not in {*LETTER_HEADERS, *told})
+    return Message(topic=topic, key=letter.key, value=letter.value, headers=(*own, *told.items()))
 
 
 def _put_back(letter: Delivery) -> Message:

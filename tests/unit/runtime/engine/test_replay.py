@@ -36,7 +36,7 @@ class Letters:
                 offset=number * 2,
                 key=b"%d" % number,
                 value=b"body %d" % number,
-                headers=(("trace", b"t"),),
+                headers=(("trace", b"t"), ("own", b"1"), ("own", b"2"), ("dead-end", b"3")),
             )
             told: dict[str, Any] = {"stage": "syntax", "version": "v1", "detail": ""}
             letter = dead_letter(came, reason=Reason.UNHANDLED, at=NOW, **told)
@@ -75,7 +75,7 @@ def test_a_letter_goes_in_as_it_was_with_its_first_position_and_one_more_attempt
     second = letters.broker.records(SOURCE)[1]
     assert second.key == b"1"
     assert second.headers == (
-        ("trace", b"t"),
+        *(("trace", b"t"), ("own", b"1"), ("own", b"2"), ("dead-end", b"3")),
         ("position-source", f"cluster/{SOURCE}/0".encode()),
         ("position-offset", b"%d" % (2 << MEMBER_BITS)),
         ("attempt", b"2"),
