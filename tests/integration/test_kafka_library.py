@@ -1,8 +1,8 @@
 """What kafka-python 3.0.12 does wrong when a broker goes away, and that we are out of its reach.
 
-A fault is shown on the library itself first, where a broker can be made to cause it: where a new
-version has mended it, that test fails, and what goes round it can go. That `poll` may raise for a
-lost coordinator is a matter of milliseconds: there the library is made to.
+A fault is shown on the library itself first, where a broker or a proxy before it can be made to
+cause it: where a new version has mended it, that test fails, and what goes round it can go. That
+`poll` loses what it had taken is a matter of milliseconds: there the library is made to.
 """
 
 import gc
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fault_proxy import FaultProxy, HeldRequest
 from kafka import KafkaAdminClient, errors
 from kafka.admin import NewTopic
 from kafka.net.compat import KafkaNetClient
@@ -31,6 +32,7 @@ from gristmill.runtime.ports import Message
 # The library leaves sockets and half-closed selectors to the garbage collector when a broker dies.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+FIND_COORDINATOR, METADATA = 10, 3
 DEADLINE_SECONDS = 25.0
 
 
@@ -45,7 +47,8 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    with KafkaCluster(tmp_path_factory.mktemp("kafka"), die_with_parent=True) as running:
+    folder = tmp_path_factory.mktemp("kafka")
+    with KafkaCluster(folder, die_with_parent=True, proxied=True) as running:
         yield running
 
 
@@ -67,6 +70,17 @@ def settings(cluster: KafkaCluster) -> KafkaSettings:
         commit_seconds=DEADLINE_SECONDS,
         transaction_seconds=60.0,
     )
+
+
+@pytest.fixture
+def proxy(cluster: KafkaCluster) -> Iterator[FaultProxy]:
+    with FaultProxy(cluster.proxy_routes) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied(cluster: KafkaCluster, settings: KafkaSettings) -> KafkaSettings:
+    return replace(settings, bootstrap=cluster.proxied_bootstrap)
 
 
 @pytest.fixture
@@ -155,22 +169,44 @@ def test_polls_are_silent_while_the_broker_is_away_and_go_on_when_it_is_back(
         reader.close()
 
 
-def test_a_poll_that_raises_for_a_lost_broker_is_silence(
-    settings: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+def test_the_librarys_own_poll_raises_where_a_broker_dies_during_a_look_up_of_the_coordinator(
+    proxied: KafkaSettings, proxy: FaultProxy, topic: str
 ) -> None:
-    """The library does so where the broker dies in the middle of a look-up of the coordinator."""
-    reader = _reader(settings, topic, "raising")
+    consumer = kafka_client.make_consumer(proxied, topic, f"{topic}-0")
+    consumer.subscribe([topic])
+    _die_during_the_look_up(proxy)
     try:
+        with pytest.raises(errors.KafkaConnectionError):
+            consumer.poll(timeout_ms=5000)
+    finally:
+        consumer.close(autocommit=False, timeout_ms=0)
 
-        def raising(*_: Any, **__: Any) -> Any:
-            raise errors.KafkaConnectionError("lost")
 
-        monkeypatch.setattr(reader._consumer, "poll", raising)
-        assert reader.poll(0.1).deliveries == []
-        monkeypatch.undo()
+def test_our_poll_is_silent_where_a_broker_dies_during_a_look_up_of_the_coordinator(
+    proxied: KafkaSettings, proxy: FaultProxy, topic: str
+) -> None:
+    reader = _reader(proxied, topic, topic)
+    looked_up = _die_during_the_look_up(proxy)
+    try:
+        while not looked_up.caught.done():
+            assert reader.poll(0.1).deliveries == []
+        proxy.to_hold.clear()
+        proxy.heal()
         _poll_until(reader, lambda: bool(reader.assignment()))
     finally:
         reader.close()
+
+
+def _die_during_the_look_up(proxy: FaultProxy) -> HeldRequest:
+    """Cut the next look-up of a coordinator, and every question for metadata from then on."""
+    looked_up = proxy.hold_next_request(FIND_COORDINATOR, then="close")
+
+    def die(_: object) -> None:
+        for _ in range(100):
+            proxy.hold_next_request(METADATA, then="close")
+
+    looked_up.caught.add_done_callback(die)
+    return looked_up
 
 
 def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
