@@ -73,7 +73,7 @@ class Served:
         self.address = f"{HOST}:{self.servers.grpc_port}"
 
     def close(self) -> None:
-        self.servers.close()
+        self.servers.close(60)  # a slow machine may take its time to end its calls
         self.api.close()
 
     def __enter__(self) -> Self:

@@ -383,10 +383,11 @@ def uses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Use]:
 
 
 @pytest.mark.parametrize("name", [make.__name__ for make in BAD_INPUTS])
-def test_a_bad_input_alone_costs_five_cpu_seconds_and_half_a_gibibyte_at_most(
+def test_a_bad_input_alone_costs_less_than_two_more_runs_and_half_a_gibibyte_at_most(
     uses: dict[str, Use], name: str
 ) -> None:
-    assert uses[name].cpu_seconds - uses["one_good_file"].cpu_seconds <= 5
+    """A run of one good file takes 3 to 8 CPU seconds, by machine; nearly all of it is start."""
+    assert uses[name].cpu_seconds <= 3 * uses["one_good_file"].cpu_seconds
     assert uses[name].peak_bytes < 512 * MIB
 
 
