@@ -19,6 +19,7 @@ from gristmill.cli.selecting import (
     metadata_of,
     selection_of,
 )
+from gristmill.cli.source_progress import Reading
 
 if TYPE_CHECKING:
     from gristmill.runtime.model import RawFile
@@ -95,10 +96,11 @@ def _feed(
     from gristmill.runtime.adapters.kafka_writer import KafkaWriter
 
     writer = KafkaWriter(sections["kafka"])
-    feeding = _Feeding(sum(source.listing.total_bytes for source in sources))
+    reading = Reading(sources)
+    feeding = _Feeding(reading)
     try:
         messages = _messages(
-            sources, sections["ingestion"].max_file_bytes, open_blob_store(sections["blobs"])
+            reading, sections["ingestion"].max_file_bytes, open_blob_store(sections["blobs"])
         )
         for batch in _batches(messages, limit):
             _write(writer, batch)
@@ -131,9 +133,9 @@ def _write(writer: "Writer", batch: "list[Message]") -> None:
 class _Feeding:
     """What was fed so far, told now and then."""
 
-    def __init__(self, listed_bytes: int) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.items = self.num_bytes = 0
-        self._listed_bytes = listed_bytes
+        self._reading = reading
         self._said = time.monotonic()
 
     def count(self, batch: "list[Message]") -> None:
@@ -142,19 +144,16 @@ class _Feeding:
         self.num_bytes += sum(len(message.value) for message in batch)
         if time.monotonic() - self._said >= _SAY_SECONDS:
             self._said = time.monotonic()
-            share = min(1.0, self.num_bytes / max(1, self._listed_bytes))
+            share = self._reading.share
             ERR.print(f"{share:4.0%}  {self.items:,} items, {human_bytes(self.num_bytes)}")
 
 
-def _messages(
-    sources: "Sequence[Source]", max_file_bytes: int, blobs: "BlobStore"
-) -> "Iterator[Message]":
+def _messages(reading: Reading, max_file_bytes: int, blobs: "BlobStore") -> "Iterator[Message]":
     from gristmill.runtime.adapters.files import reader
 
     read = reader(max_file_bytes)
-    for source in sources:
-        for entry in source.entries(0):
-            yield _message(read(entry), blobs)
+    for entry in reading.entries():
+        yield _message(read(entry), blobs)
 
 
 def _message(raw: "RawFile", blobs: "BlobStore") -> "Message":

@@ -21,6 +21,7 @@ from gristmill.cli.selecting import (
     metadata_of,
     selection_of,
 )
+from gristmill.cli.source_progress import Reading
 
 if TYPE_CHECKING:
     from gristmill.client import CallError, Client, Receipt, Tls
@@ -143,10 +144,9 @@ class _Submitting:
         limit: int | None,
     ) -> None:
         self._client = client
-        self._sources = sources
+        self._reading = Reading(sources)
         self._max_file_bytes = max_file_bytes
         self._limit = limit
-        self._listed_bytes = sum(source.listing.total_bytes for source in sources)
         self._paths: dict[str, str] = {}
         self._began = self._said = time.monotonic()
         self.accepted = self.known_before = self.num_bytes = 0
@@ -180,23 +180,21 @@ class _Submitting:
 
         read = reader(self._max_file_bytes)
         batch: dict[str, Submission] = {}
-        weight = count = 0
-        for source in self._sources:
-            for entry in source.entries(0):
-                item = crawl_item(read(entry))
-                weight += len(item.content or b"")
-                self.num_bytes += len(item.content or b"")
-                count += 1
-                key = item_key(item)
-                if key in batch or key in self._paths:  # a source may hold one file twice
-                    self.known_before += 1
-                else:
-                    batch[key] = Submission(key, item)
-                if len(batch) >= _ASKED_ITEMS or weight >= _ASKED_BYTES or count == self._limit:
-                    yield list(batch.values())
-                    batch, weight = {}, 0
-                if count == self._limit:
-                    return
+        weight = 0
+        for count, entry in enumerate(self._reading.entries(), start=1):
+            item = crawl_item(read(entry))
+            weight += len(item.content or b"")
+            self.num_bytes += len(item.content or b"")
+            key = item_key(item)
+            if key in batch or key in self._paths:  # a source may hold one file twice
+                self.known_before += 1
+            else:
+                batch[key] = Submission(key, item)
+            if len(batch) >= _ASKED_ITEMS or weight >= _ASKED_BYTES or count == self._limit:
+                yield list(batch.values())
+                batch, weight = {}, 0
+            if count == self._limit:
+                return
         if batch:
             yield list(batch.values())
 
@@ -216,8 +214,7 @@ class _Submitting:
     def _say_now_and_then(self) -> None:
         if time.monotonic() - self._said >= _SAY_SECONDS:
             self._said = time.monotonic()
-            share = min(1.0, self.num_bytes / max(1, self._listed_bytes))
-            ERR.print(f"{share:4.0%}  {self._line()}")
+            ERR.print(f"{self._reading.share:4.0%}  {self._line()}")
 
     def _line(self) -> str:
         return (

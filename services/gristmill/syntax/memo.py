@@ -23,7 +23,7 @@ _KEY_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class UsedUp:
-    """In place of a verdict: the text used up its CPU seconds, of so many for 1 MiB."""
+    """In place of a verdict: the text used up its CPU seconds, of so many for 256 KiB."""
 
     cpu_seconds: float
 

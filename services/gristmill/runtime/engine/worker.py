@@ -45,7 +45,7 @@ _CRASHES = frozenset(
 )
 _LEAST_SECONDS = 0.001  # 0 would stop the timer
 _PR_SET_PDEATHSIG = 1
-_FULL_BYTES = 1 << 20
+_FULL_BYTES = 256 << 10
 _LEAST_SHARE = 1 / 16
 _GROUP = 32  # records that are answered together, and done again when a later one ends the process
 READING = (1 << 32) - 1  # in place of a stage while a record is read
@@ -60,8 +60,9 @@ class Limits:
     """What one document may use before it is dropped as `parser_limit`."""
 
     cpu_seconds: float = 4.0
-    """CPU seconds, user and system, that 1 MiB may take in all stages of a worker. What is smaller
-    has less in proportion, a sixteenth at least; the slowest real files need a sixth of theirs."""
+    """CPU seconds, user and system, that 256 KiB and more may take in all stages of a worker. What
+    is smaller has less in proportion, a sixteenth at least; on a slow machine the slowest real
+    files need a third of theirs."""
 
     memory_bytes: int = 448 << 20
     """Memory that a worker process may allocate; a real file of 1 MiB needs some 60 MiB."""

@@ -336,5 +336,5 @@ def test_no_items_have_no_answers(make_pool: MakePool) -> None:
 def test_a_document_has_time_by_its_size() -> None:
     limits = Limits(cpu_seconds=4.0)
     assert limits.seconds_for(0) == limits.seconds_for(1000) == 0.25
-    assert limits.seconds_for(512 << 10) == 2.0
-    assert limits.seconds_for(1 << 20) == limits.seconds_for(1 << 30) == 4.0
+    assert limits.seconds_for(128 << 10) == 2.0
+    assert limits.seconds_for(256 << 10) == limits.seconds_for(1 << 30) == 4.0
