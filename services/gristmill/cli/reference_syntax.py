@@ -116,8 +116,8 @@ def _c_family() -> Iterator[str]:
     yield "`#if` and without directives, then, a few times, without what stands where only a macro"
     yield "can stand; the reading with the fewest errors counts. A `.h` is tried as C, as C++ and"
     yield "as Objective-C. What is left is held against the budget, the least step that rejects"
-    yield f"no more than {MOST_REJECTED_WITH_MACROS:.0%} of the sound files that some step saves: the"
-    yield "price of each step is what passes.\n"
+    yield f"no more than {MOST_REJECTED_WITH_MACROS:.0%} of the sound files that some step"
+    yield "saves: the price of each step is what passes.\n"
     for language in CURVE:
         points = [point for point in TABLE.curve if point.language == language]
         if points:
