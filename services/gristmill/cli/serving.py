@@ -30,7 +30,6 @@ from gristmill.runtime.adapters.lmdb_index_reader import LmdbIndexReader
 from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.adapters.run_directory import LOG, RunDirectory
 from gristmill.runtime.adapters.watchdog import Watchdog
-from gristmill.runtime.engine.allocator import keep_freed_memory
 from gristmill.runtime.engine.envelope import (
     DEAD_TOPIC,
     Answer,
@@ -65,7 +64,6 @@ class Service(Process):
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises GristmillError when it cannot go on."""
-        keep_freed_memory()
         try:
             with ExitStack() as stack:
                 workers = stack.enter_context(self._stopping_on_signals())

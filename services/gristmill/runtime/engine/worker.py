@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn, Protocol
 
-from gristmill.runtime.engine.allocator import keep_freed_memory
 from gristmill.runtime.engine.envelope import Envelope, weight_of
 from gristmill.runtime.engine.garbage import seldom_searched
 from gristmill.runtime.engine.passage import (
@@ -199,7 +198,6 @@ def serve(
     and whatever it has damaged, this process has its own memory.
     """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    keep_freed_memory()
     toolbox = build()
     _limit_memory(limits.memory_bytes)
     own = os.getpid()
