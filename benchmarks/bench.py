@@ -2,7 +2,7 @@
 
 Stages are measured in CPU seconds, so that other work on the machine matters little. The bare
 tree-sitter parse of what the gate has to parse is measured beside them: it is the floor, and the
-whole route may cost at most twice as much. docs/performance.md says where the time goes.
+whole route may cost MOST_BARE_PARSES of it. docs/performance.md says where the time goes.
 """
 
 import argparse

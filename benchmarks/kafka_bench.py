@@ -25,12 +25,11 @@ from kafka_mill import (
     Figures,
     Histogram,
     Mill,
-    cpu_seconds,
     cpu_seconds_of_machine,
 )
 from kafka_report import goals, print_results
 from kafka_same import differences
-from process_tree import proportional_bytes, run_measured, tree_of
+from process_tree import cpu_seconds, proportional_bytes, run_measured, tree_of
 
 from gristmill.cli.console import print_json
 from gristmill.cli.route import route_of_files

@@ -170,19 +170,6 @@ class Mill:
         sys.exit(f"no row was written within {timeout_seconds:.0f} s")
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU seconds of processes, with those of their children that have ended."""
-    ticks = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-                fields = stream.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(int(one) for one in fields[11:15])
-    return ticks / _TICKS
-
-
 def cpu_seconds_of_machine() -> float:
     """Return the CPU seconds that the whole machine has worked since its start."""
     with open("/proc/stat", encoding="ascii") as stream:

@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _SAMPLE_SECONDS = 0.2
@@ -55,17 +55,25 @@ def tree_of(pid: int) -> list[int]:
     return found
 
 
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the CPU seconds of processes, with those of their children that have ended."""
+    return sum(own + ended for own, ended in map(_own_and_ended, pids))
+
+
 def cpu_seconds_below(pid: int) -> float:
     """Return the CPU seconds of all descendants of a process so far, those that ended included."""
-    ticks = 0
-    for member in tree_of(pid):
-        try:
-            with open(f"/proc/{member}/stat", encoding="ascii", errors="replace") as stream:
-                user, system, *ended = map(int, stream.read().rpartition(")")[2].split()[11:15])
-        except OSError:
-            continue
-        ticks += sum(ended) + (user + system if member != pid else 0)
-    return ticks / os.sysconf("SC_CLK_TCK")
+    own, _ = _own_and_ended(pid)
+    return cpu_seconds(tree_of(pid)) - own
+
+
+def _own_and_ended(pid: int) -> tuple[float, float]:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
+            user, system, *ended = map(int, stream.read().rpartition(")")[2].split()[11:15])
+    except OSError:
+        return 0.0, 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (user + system) / ticks, sum(ended) / ticks
 
 
 def proportional_bytes(pid: int) -> int:

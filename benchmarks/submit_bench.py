@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "tests" / "faults")]
 from fault_flood import Door, flood  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
 from kafka_broker import KafkaCluster  # noqa: E402
-from process_tree import tree_of  # noqa: E402
+from process_tree import cpu_seconds, tree_of  # noqa: E402
 
 from gristmill.client import Accepted, Client, Origin, Submission, file_item  # noqa: E402
 from gristmill.runtime.adapters.blobs import MemoryBlobStore, blob_reference  # noqa: E402
@@ -38,7 +38,6 @@ _BATCH = 1000
 _SLOW_LOG = 4 << 20  # bytes a second
 _FLOODERS = 3
 _FLOOD_BYTES = 160 << 20
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def files(count: int, size: int, name: str) -> Iterator[Submission]:
@@ -68,15 +67,6 @@ def bare(bootstrap: str, count: int, size: int) -> float:
     return count / seconds
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return what a process and those below it have used so far."""
-    total = 0.0
-    for one in tree_of(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / _TICKS
-    return total
-
-
 def submitted(client: Client, items: list[Submission], *, known: bool) -> float:
     """Return how many files a second are acknowledged."""
     began = time.monotonic()
@@ -92,9 +82,9 @@ def measure_speed(cluster: KafkaCluster, folder: Path, count: int, size: int) ->
         submitted(client, list(files(_BATCH, size, "warm")), known=False)
         items = list(files(count, size, "door"))
         for name, known in (("new keys", False), ("known keys", True)):
-            before = cpu_seconds(door.process.pid)
+            before = cpu_seconds(tree_of(door.process.pid))
             speed = submitted(client, items, known=known)
-            spent = (cpu_seconds(door.process.pid) - before) / count * 1e6
+            spent = (cpu_seconds(tree_of(door.process.pid)) - before) / count * 1e6
             print(
                 f"Submit, {name:<12} {speed:>8,.0f} files/s  {speed * size / 1e6:6.1f} MB/s  "
                 f"{spent:6.0f} us of the server's CPU a file"

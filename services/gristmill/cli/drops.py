@@ -130,11 +130,14 @@ def _score(row: Mapping[str, Any]) -> str:
 
 
 def _counts(tables: "IcebergTables", cut: str | None, language: str | None) -> Counter[str]:
+    import pyarrow.compute as pc
+
     from gristmill.cli.reading import scan, standing
     from gristmill.runtime.adapters.cuts import cuts_of
 
     rows = standing(scan(tables, "ledger", [*_COLUMNS, "decided_at"]))
-    counts = Counter(row["reason"] for row in _of_language(rows, language) if row["reason"])
+    fell = rows.filter(pc.is_valid(rows["reason"]))
+    counts = Counter(row["reason"] for row in _of_language(fell, language))
     if cut is not None or cuts_of(tables):
         counts += Counter({BELOW_CUT: len(_below_cut(tables, cut, language))})
     return counts

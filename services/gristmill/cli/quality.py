@@ -93,10 +93,11 @@ def show(
     from gristmill.cli import quality_cut
     from gristmill.cli.reading import language_named, of_language, open_tables
     from gristmill.runtime.adapters.cuts import find_cut
+    from gristmill.runtime.model.quality import SCORE_PARTS
 
     tables = open_tables(directory)
     chosen = find_cut(tables, cut)
-    rows = quality_cut.scores_of(tables, "repository", "path", *quality_cut.PARTS)
+    rows = quality_cut.scores_of(tables, "repository", "path", *SCORE_PARTS)
     if language is not None:
         language = language_named(language)
         rows = of_language(rows, language)

@@ -16,6 +16,7 @@ from gristmill.runtime.adapters.cuts import COLUMNS, accepted, cuts_of
 from gristmill.runtime.adapters.iceberg import IcebergTables
 from gristmill.runtime.model import BadInput
 from gristmill.runtime.model.cut import Bar, Cut, threshold_for
+from gristmill.runtime.model.quality import SCORE_PARTS
 
 LEAST_DOCUMENTS = 100
 """Documents that a language needs for a threshold of its own."""
@@ -23,7 +24,6 @@ _NAME = re.compile(r"[\w.-]+")
 _BINS = 20
 _WIDTH = 40
 _MOST_LANGUAGES = 20
-PARTS = ("readability", "modularity", "clarity", "reusability", "zero_rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +204,8 @@ def show_near(
 
 
 def _show_row(row: Mapping[str, Any], colour: str) -> None:
-    parts = "  ".join(f"{name} {row[name]:.1f}" for name in PARTS[:-1] if row[name] is not None)
-    why = row["zero_rule"] or parts
+    told = [f"{name} {row[name]:.1f}" for name in SCORE_PARTS[:-1] if row[name] is not None]
+    why = row["zero_rule"] or "  ".join(told)
     where = escape(safe(f"{row['repository']} {row['path']}"))
     about = escape(safe(f"{row['language'] or UNKNOWN}  {why}"))
     OUT.print(f"  [{colour}]{row['score']:.4f}[/{colour}] {where}  [dim]{about}[/dim]")

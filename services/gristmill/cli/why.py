@@ -10,6 +10,7 @@ from rich.markup import escape
 from gristmill.cli.console import OUT, print_json, safe
 from gristmill.cli.difference import Difference, differences, print_difference
 from gristmill.runtime.model import BadInput, Reason
+from gristmill.runtime.model.quality import SCORE_PARTS
 
 if TYPE_CHECKING:
     from gristmill.runtime.adapters.iceberg import IcebergTables
@@ -25,7 +26,6 @@ _STAGE_FIELDS = (
     "stage", "outcome", "reason", "matched", "similarity", "error_share", "score", "threshold",
     "version", "decided_at", "detail", "checker",
 )  # fmt: skip
-_PARTS = ("readability", "modularity", "clarity", "reusability", "zero_rule")
 _COLOURS = {"keep": "green", "split": "green", "drop": "yellow"}
 
 
@@ -66,7 +66,7 @@ def command(
     near = [delivery.last for delivery in shown if delivery.is_near_duplicate]
     found = differences(directory, tables, near)
     kept = [one for one in shown if one.status == "kept"]
-    scores, cuts = _scores(tables, kept), _under_the_cut(tables, kept)
+    scores, cuts = _judged(tables, kept)
     if as_json:
         told = [
             {
@@ -195,43 +195,42 @@ def _deliveries(tables: "IcebergTables", rows: list[Row]) -> list[_Delivery]:
     )
 
 
-def _scores(tables: "IcebergTables", kept: Sequence[_Delivery]) -> dict[str, Row]:
-    """Return scorer, score and its parts of kept documents by id, of those that have a score."""
-    from gristmill.cli.reading import one_of, scan
+def _judged(
+    tables: "IcebergTables", kept: Sequence[_Delivery]
+) -> tuple[dict[str, Row], dict[str, Row]]:
+    """Return, by the ids of kept documents, their scores with the parts, and what the cut says.
 
-    ids = {delivery.last["document_id"] for delivery in kept}
-    if not ids:
-        return {}
-    columns = ["document_id", "scorer", "score", *_PARTS]
-    rows = scan(tables, "files", columns, one_of("document_id", ids)).to_pylist()
-    return {row.pop("document_id"): row for row in rows if row["score"] is not None}
-
-
-def _under_the_cut(tables: "IcebergTables", kept: Sequence[_Delivery]) -> dict[str, dict[str, Any]]:
-    """Return what the newest cut says of kept documents, by id; nothing where there is none."""
+    The cut is the newest; both leave out what has no score, or where there is no cut.
+    """
     from gristmill.cli.reading import one_of, scan
     from gristmill.runtime.adapters.cuts import COLUMNS, accepted, cuts_of
 
-    cuts = cuts_of(tables)
     ids = {delivery.last["document_id"] for delivery in kept}
-    if not cuts or not ids:
-        return {}
-    cut = cuts[-1]
-    rows = scan(tables, "files", COLUMNS, one_of("document_id", ids))
-    answers = accepted(rows, cut).to_pylist()
-    return {
+    if not ids:
+        return {}, {}
+    files = scan(tables, "files", [*COLUMNS, *SCORE_PARTS], one_of("document_id", ids))
+    rows = files.to_pylist()
+    scores = {
+        row["document_id"]: {name: row[name] for name in ("scorer", "score", *SCORE_PARTS)}
+        for row in rows
+        if row["score"] is not None
+    }
+    cut = next(iter(cuts_of(tables)[-1:]), None)
+    if cut is None:
+        return scores, {}
+    return scores, {
         row["document_id"]: {
             "cut": cut.name,
             "accepted": answer,
             "score": row["score"] if row["scorer"] == cut.scorer else None,
             "threshold": bar.threshold if (bar := cut.bar_of(row["language"])) else None,
         }
-        for row, answer in zip(rows.to_pylist(), answers, strict=True)
+        for row, answer in zip(rows, accepted(files, cut).to_pylist(), strict=True)
     }
 
 
 def _print_score(score: Row) -> None:
-    parts = [f"{name} {score[name]:.1f}" for name in _PARTS[:-1] if score[name] is not None]
+    parts = [f"{name} {score[name]:.1f}" for name in SCORE_PARTS[:-1] if score[name] is not None]
     rule = [f"0 by the rule {score['zero_rule']}"] if score["zero_rule"] else []
     told = "".join(f", {one}" for one in rule + parts)
     scorer = escape(safe(score["scorer"]))

@@ -19,6 +19,8 @@ Examined: TypeAlias = tuple[Verdict, Features | None]
 
 _REMEMBERED: Final = 4096
 _KEY_BYTES: Final = 16
+_MEANING: Final = 2
+"""Grows when what is remembered comes to mean another thing, as the seconds of `UsedUp` did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,11 @@ class Remembered:
     """Finds what was found before; `rules` names everything that a verdict depends on."""
 
     def __init__(self, rules: str) -> None:
-        self._rules = rules
+        self._rules = f"{_MEANING} {rules}"
         self._last: OrderedDict[bytes, Examined | UsedUp] = OrderedDict()
         self.memo: Memo | None = None
         self.cpu_seconds = 0.0
-        """What 1 MiB of text may use; it is the same as long as the process runs."""
+        """What 256 KiB of text may use; it is the same as long as the process runs."""
 
     def get(self, content_sha256: str, language: str) -> Examined | UsedUp | None:
         """Return what is known of a text in a language."""

@@ -6,8 +6,6 @@ and one record more, for the archive itself, that says what was wrong with the r
 
 import errno
 import io
-import os
-import stat
 from collections.abc import Callable, Iterator
 
 from gristmill.runtime.adapters.archive_member import (
@@ -16,6 +14,7 @@ from gristmill.runtime.adapters.archive_member import (
     LimitReachedError,
     Member,
 )
+from gristmill.runtime.adapters.files import open_regular
 from gristmill.runtime.adapters.tar_archive import read_tar
 from gristmill.runtime.adapters.zip_archive import read_zip
 from gristmill.runtime.model import Reason
@@ -72,20 +71,7 @@ def read_members(
 
 def open_local(location: bytes) -> Open:
     """Return what opens a regular file; no link is followed."""
-
-    def open_it() -> tuple[io.RawIOBase, int]:
-        file = open(location, "rb", buffering=0, opener=_opener)  # noqa: SIM115  # handed on open
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            file.close()
-            raise OSError(errno.ENXIO, "not a regular file")
-        return file, status.st_size
-
-    return open_it
-
-
-def _opener(location: str, flags: int) -> int:
-    return os.open(location, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    return lambda: open_regular(location)
 
 
 def explained(error: Exception) -> tuple[Reason, str]:

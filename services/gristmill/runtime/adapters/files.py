@@ -5,6 +5,7 @@ see that, and no more than the size limit is ever read.
 """
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Callable
@@ -20,6 +21,16 @@ def text_path(raw: bytes | str) -> str:
     r"""Return a path as text that every table can hold: bytes that are not UTF-8 become `\xNN`."""
     data = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "backslashreplace")
+
+
+def open_regular(path: bytes) -> tuple[io.FileIO, int]:
+    """Open a regular file, unbuffered; no link is followed. Return it, and its size."""
+    descriptor = os.open(path, _FLAGS)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, "not a regular file")
+    return io.FileIO(descriptor, "rb"), status.st_size
 
 
 def reader(max_bytes: int) -> Callable[[Entry], RawFile]:

@@ -5,11 +5,10 @@ says nothing here. dulwich finds and unpacks; here sizes are looked at before an
 and what comes out is held against the object's id.
 """
 
-import errno
+import io
 import mmap
 import os
 import re
-import stat
 import struct
 import zlib
 from collections import OrderedDict
@@ -31,6 +30,7 @@ from dulwich.pack import (
 )
 
 from gristmill.runtime.adapters.archive_member import LimitReachedError
+from gristmill.runtime.adapters.files import open_regular
 
 BLOB, TREE, COMMIT = b"blob", b"tree", b"commit"
 MAX_WORK_BYTES = 256 << 20
@@ -137,9 +137,9 @@ class GitObjects:
         index: PackIndex | None = None
         try:
             with _explained():
-                with open_regular(stem + b".idx")[0] as file:  # mapped, it need not stay open
+                with open_buffered(stem + b".idx")[0] as file:  # mapped, it need not stay open
                     index = load_pack_index_file(os.fsdecode(stem), file, self._format)
-                with open_regular(stem + b".pack")[0] as file:
+                with open_buffered(stem + b".pack")[0] as file:
                     data = PackData(os.fsdecode(stem), self._format, file=file)
         except (OSError, DamagedError) as error:
             if index is not None:
@@ -231,7 +231,7 @@ class GitObjects:
         try:
             if os.path.islink(folder):
                 raise DamagedError("a folder of its objects is a link")
-            return open_regular(os.path.join(folder, id_[2:]))[0]
+            return open_buffered(os.path.join(folder, id_[2:]))[0]
         except FileNotFoundError as error:
             raise AbsentError("it is not in this repository") from error
         except OSError as error:
@@ -255,14 +255,10 @@ class GitObjects:
         return type_, found[length:]
 
 
-def open_regular(path: bytes) -> tuple[IO[bytes], int]:
+def open_buffered(path: bytes) -> tuple[io.BufferedReader, int]:
     """Open a regular file; no link is followed. Return it, and its size."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise OSError(errno.ENXIO, "not a regular file")
-    return open(descriptor, "rb"), status.st_size
+    file, size = open_regular(path)
+    return io.BufferedReader(file), size
 
 
 def _loose_bytes(objects: bytes) -> int:

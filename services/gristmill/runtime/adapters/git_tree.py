@@ -23,7 +23,7 @@ from gristmill.runtime.adapters.git_objects import (
     DamagedError,
     GitObjects,
     object_format,
-    open_regular,
+    open_buffered,
 )
 from gristmill.runtime.adapters.items import OPENED, Item
 from gristmill.runtime.adapters.local_files import TypeOf
@@ -83,7 +83,7 @@ def head_commit(directory: bytes) -> bytes:
 
 def _ref(directory: bytes, name: bytes) -> bytes | None:
     try:
-        file, _ = open_regular(os.path.join(directory, name))
+        file, _ = open_buffered(os.path.join(directory, name))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -97,7 +97,7 @@ def _ref(directory: bytes, name: bytes) -> bytes | None:
 
 def _packed_ref(directory: bytes, name: bytes) -> bytes:
     try:
-        file, size = open_regular(os.path.join(directory, b"packed-refs"))
+        file, size = open_buffered(os.path.join(directory, b"packed-refs"))
     except OSError:
         return b""
     with file:

@@ -18,7 +18,14 @@ from typing import Any
 
 from gristmill.runtime.adapters.archives import ArchiveLimits, Open, open_local, read_members
 from gristmill.runtime.adapters.files import text_path
-from gristmill.runtime.adapters.items import FAULTS, Item, item_of_line, to_bytes, to_text
+from gristmill.runtime.adapters.items import (
+    FAULTS,
+    OPENED,
+    Item,
+    item_of_line,
+    to_bytes,
+    to_text,
+)
 from gristmill.runtime.adapters.local_files import find, item_at
 from gristmill.runtime.adapters.metadata import Metadata
 from gristmill.runtime.adapters.selection import Opening, Patterns, Selection
@@ -367,5 +374,5 @@ def _listed(argument: bytes, terms: Terms) -> tuple[bytes, list[Item]]:
     return root, [
         item
         for item in sorted(found, key=lambda item: item.path)
-        if wanted(text_path(item.path), opened=item.type in {"archive", "table"})
+        if wanted(text_path(item.path), opened=item.type in OPENED)
     ]

@@ -1,6 +1,6 @@
 """A quality score, and what it is made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,10 @@ class ScoreParts:
     clarity: float
     reusability: float
     zero_rule: str = ""
+
+
+SCORE_PARTS = tuple(field.name for field in fields(ScoreParts))
+"""The names of the criteria, and of the rule behind them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
