@@ -35,7 +35,7 @@ def fill(tables: IcebergTables, rows: int) -> None:
         columns["document_id"] = [f"{chance.getrandbits(128):032x}" for _ in range(count)]
         columns["language"] = [chance.choice(_LANGUAGES) for _ in range(count)]
         columns["score"] = [round(chance.betavariate(4, 2), 4) for _ in range(count)]
-        columns["scorer"] = ["static-2"] * count
+        columns["scorer"] = ["static-3"] * count
         taken = columns
         tables.commit("files", {"s": Span(begin, begin + count)}, lambda _, taken=taken: taken)  # type: ignore[misc]
 

@@ -75,7 +75,7 @@ def test_every_kept_file_has_a_score_in_the_table_and_in_the_ledger(corpus: Path
     assert len(files) >= 60
     for name, row in files.items():
         assert row["score"] == decided[name]["score"]
-        assert row["scorer"] == "static-2"
+        assert row["scorer"] == "static-3"
         assert (row["zero_rule"] is not None) == (row["score"] == 0.0)
         assert 0.0 <= row["readability"] <= 10.0
 
@@ -135,7 +135,7 @@ def test_why_says_the_score_and_what_it_is_made_of_without_a_cut(
     mill.run(FIXTURE / "zero", FIXTURE / "poor", "--out", tmp_path / "corpus")
     (poor,) = mill("why", tmp_path / "corpus", "--path", "sync.go", "--json").told["documents"]
     assert poor["cut"] is None
-    assert poor["quality"]["scorer"] == "static-2"
+    assert poor["quality"]["scorer"] == "static-3"
     parts = [poor["quality"][name] for name in ("readability", "clarity", "reusability")]
     parts.append(poor["quality"]["modularity"])
     score = (0.7 * sum(parts) / 4 + 0.3 * min(parts)) / 10

@@ -253,7 +253,8 @@ def _show_fault(fault: Fault, line: str) -> None:
 def _show_features(features: Features, size_bytes: int) -> None:
     size = max(1, features.num_bytes)
     comments, literals = features.num_comment_bytes / size, features.num_literal_bytes / size
-    first = "of the first 8 KiB: " if size_bytes > WINDOW_BYTES else ""
+    seen = f"of the first {features.num_bytes / 1024:.0f} KiB: "
+    first = seen if size_bytes > max(WINDOW_BYTES, features.num_bytes) else ""
     told = [f"{first}lines {features.num_lines:,}, blank {features.num_blank_lines:,}"]
     if features.num_nodes:
         told += [

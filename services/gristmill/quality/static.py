@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from gristmill.quality.settings import QualitySettings
 from gristmill.runtime.model import Document, Features, Quality, ScoreParts
-from gristmill.runtime.model.features import WINDOW_BYTES
+from gristmill.runtime.model.features import LEAST_CODE_BYTES, WINDOW_BYTES
 from gristmill.runtime.model.fingerprint import fingerprint
 
-VERSION = 2
+VERSION = 3
 
 _FULL = 10.0
 _WEAKEST = 0.3
@@ -161,10 +161,10 @@ def _unseen(f: Features) -> float:
 
     Prose in a text longer than the window drives code out of it, and with it the end of a function.
     """
-    if f.num_bytes < 7 * WINDOW_BYTES // 8:  # it may end with a whole line
-        return 1.0
-    code = max(1, f.num_bytes - _prose_bytes(f))
-    return max(1.0, _WINDOW_OF_CODE * f.num_bytes / code)
+    code = f.num_bytes - _prose_bytes(f)
+    if f.num_bytes < 7 * WINDOW_BYTES // 8 or code < LEAST_CODE_BYTES:
+        return 1.0  # it is seen whole; a window may end with a whole line
+    return max(1.0, _WINDOW_OF_CODE * WINDOW_BYTES / code)
 
 
 def _clarity(f: Features) -> float:

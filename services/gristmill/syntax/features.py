@@ -13,6 +13,7 @@ from typing import Any
 from tree_sitter import Node, QueryCursor, Tree
 
 from gristmill.runtime.model.features import (
+    LEAST_CODE_BYTES,
     MAX_IMPORT_CHARS,
     MAX_IMPORTS,
     MAX_SPANS,
@@ -21,8 +22,11 @@ from gristmill.runtime.model.features import (
 )
 from gristmill.syntax.node_kinds import query_for
 
-VERSION = 5
+VERSION = 6
 """Grows with every change to what a feature counts."""
+
+WIDER = 4
+"""How many times as much is looked at behind a head of prose."""
 
 _LONG_LINE_BYTES = 120
 _SAMPLE_BYTES = 1024
@@ -89,17 +93,33 @@ def features_of_text(source: bytes) -> Features:
     return Features(**_told_by_lines(text), **_told_by_code(text))
 
 
+def shows_enough(features: Features) -> bool:
+    """Tell whether enough of what was looked at is code."""
+    prose = features.num_comment_bytes + features.num_docstring_bytes
+    return features.num_bytes - prose >= LEAST_CODE_BYTES
+
+
 def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     """Return the features of a text; `source` is what the grammar made the tree from."""
-    text = _with_bare_ends(source[:WINDOW_BYTES])
+    window = WINDOW_BYTES
+    found = _in_window(tree, source, grammar, window)
+    while window < len(source) and not shows_enough(found):
+        window *= WIDER
+        found = _in_window(tree, source, grammar, window)
+    return found
+
+
+def _in_window(tree: Tree, source: bytes, grammar: str, window: int) -> Features:
+    seen = source[:window]
+    text = _with_bare_ends(seen)
     lines = _told_by_lines(text)
     root = tree.root_node
     query = query_for(grammar, tree.language)
     if query is None:
         return Features(num_nodes=root.descendant_count, **lines, **_told_by_code(text))
     cursor = QueryCursor(query)
-    if len(source) > WINDOW_BYTES:
-        cursor.set_byte_range(0, WINDOW_BYTES)
+    if len(source) > window:
+        cursor.set_byte_range(0, window)
     found = cursor.captures(root)
     comments = _ranges(found, "comment")
     docstrings = _ranges(found, "docstring")
@@ -110,7 +130,7 @@ def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     imports = _ranges(found, "import")
     return Features(
         **lines,
-        **_told_by_code(_code(text, source, comments, docstrings)),
+        **_told_by_code(_code(text, seen, comments, docstrings)),
         **_told_by_prose(comments, docstrings, source),
         **_told_by_functions(functions, docstrings, runs, source),
         **_told_by_calls(found.get("call", ()), source, spaced=grammar in _SPACED),
@@ -134,7 +154,7 @@ def _with_bare_ends(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n") if b"\r" in text else text
 
 
-def _code(text: bytes, source: bytes, comments: _Ranges, docstrings: _Ranges) -> bytes:
+def _code(text: bytes, seen: bytes, comments: _Ranges, docstrings: _Ranges) -> bytes:
     """Return the window without prose; a comment that holds the end of its line leaves that."""
     prose = sorted([*comments, *docstrings])
     if not prose:
@@ -142,11 +162,11 @@ def _code(text: bytes, source: bytes, comments: _Ranges, docstrings: _Ranges) ->
     pieces = []
     last = 0
     for start, end in prose:
-        pieces.append(source[last:start])
-        if source[end - 1 : end] == b"\n":
+        pieces.append(seen[last:start])
+        if seen[end - 1 : end] == b"\n":
             pieces.append(b"\n")
         last = max(last, end)
-    pieces.append(source[last:WINDOW_BYTES])
+    pieces.append(seen[last:])
     return _with_bare_ends(b"".join(pieces))
 
 

@@ -11,7 +11,7 @@ from gristmill.runtime.model.languages import Language
 from gristmill.syntax import budgets, features, opinions
 from gristmill.syntax.budgets import budget_for
 from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
-from gristmill.syntax.features import features_of, features_of_text
+from gristmill.syntax.features import WIDER, features_of, features_of_text, shows_enough
 from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
@@ -20,6 +20,9 @@ from gristmill.syntax.readings import other_readings
 
 _TREELESS: Final = frozenset(("JSON",))
 """Languages of nothing but data: a tree would add little to what lines tell."""
+
+_LONG_QUOTES: Final = ('"""', "'''")
+"""What a string of several lines begins and ends with, in Python and TOML."""
 
 RULES: Final = 4
 """Grows with every change of a grammar or of how texts are read before they are judged."""
@@ -70,20 +73,38 @@ def examine(
     verdict, parse = _judge(language, text, least_budget)
     if not verdict.is_ok:
         return verdict, None
-    if parse is None and language is not None and language.name not in _TREELESS:
-        grammar = grammar_of(language)
-        parse = None if grammar is None else _parse(grammar, _window(text))
-    if parse is None:
+    if parse is not None:
+        return verdict, features_of(parse.tree, parse.source, parse.grammar)
+    grammar = None if language is None or language.name in _TREELESS else grammar_of(language)
+    if grammar is None:
         return verdict, features_of_text(text.encode())
-    return verdict, features_of(parse.tree, parse.source, parse.grammar)
+    return verdict, _features_of_window(grammar, text)
 
 
-def _window(text: str) -> str:
-    """Return the lines of a text that features are counted in."""
-    if len(text) <= WINDOW_BYTES:
+def _features_of_window(grammar: str, text: str) -> Features:
+    """Return the features of a text that nothing but them needs a tree of."""
+    size = WINDOW_BYTES
+    while True:
+        window = _window(text, size)
+        parse = _parse(grammar, window)
+        found = features_of(parse.tree, parse.source, grammar)
+        if len(window) == len(text) or shows_enough(found):
+            return found
+        size *= WIDER
+
+
+def _window(text: str, size: int) -> str:
+    """Return the lines of a text that features are counted in.
+
+    It does not end inside a long string, which would be read as code.
+    """
+    if len(text) <= size:
         return text
-    end = text.rfind("\n", 0, WINDOW_BYTES) + 1
-    return text[: end or WINDOW_BYTES]
+    end = (text.rfind("\n", 0, size) + 1) or size
+    for quotes in _LONG_QUOTES:
+        if text.count(quotes, 0, end) % 2:
+            end = text.rfind(quotes, 0, end)
+    return text[:end]
 
 
 def _judge(

@@ -182,6 +182,62 @@ def test_each_poor_file_stays_below_good_ones_with_its_best_padding() -> None:
     assert auc(scores("good"), [best_padded(name) for name in POOR]) >= 0.9
 
 
+HEAD_BYTES = [7 << 10, 9 << 10, 40 << 10]
+
+
+@cache
+def headed(label: str, size_bytes: int) -> Mapping[str, tuple[Quality, Quality]]:
+    """Return what the scorer says of files of a label, and of them below a head of comments."""
+    files = [one for one in sorted((FIXTURE / label).iterdir()) if one.suffix != ".json"]
+    mark = {".py": "#", ".rb": "#", ".sh": "#", ".yaml": "#", ".sql": "--", ".css": "/*"}
+    pairs = {}
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        begin = mark.get(path.suffix, "//")
+        end = " */" if begin == "/*" else ""
+        line = f"{begin} What follows was thought about for a long time, and is used.{end}\n"
+        first, rest = "", text
+        if text.startswith(("#!", "<?php")):
+            first, rest = text.split("\n", 1)[0] + "\n", text.split("\n", 1)[1]
+        head = line * (size_bytes // len(line) + 1)
+        below = document(path.name, f"{first}{head}\n{rest}")
+        plain, padded = StaticScorer(QualitySettings()).score([document(path.name, text), below])
+        pairs[path.name] = plain, padded
+    return pairs
+
+
+@pytest.mark.parametrize("size_bytes", [*HEAD_BYTES, 200 << 10])
+def test_a_long_head_of_comments_saves_no_file_from_the_policy_of_zero(size_bytes: int) -> None:
+    for name, (plain, padded) in headed("zero", size_bytes).items():
+        assert padded.score == 0.0, name
+        assert plain.parts is not None
+        assert padded.parts is not None
+        assert padded.parts.zero_rule == plain.parts.zero_rule, name
+
+
+@pytest.mark.parametrize("size_bytes", HEAD_BYTES)
+def test_a_long_head_of_comments_lifts_no_poor_file_and_hides_no_good_one(size_bytes: int) -> None:
+    poor, good = headed("poor", size_bytes), headed("good", size_bytes)
+    for name, (plain, padded) in poor.items():
+        assert plain.score is not None
+        assert padded.score is not None
+        assert padded.score <= plain.score + 0.05, name
+    scored_good, scored_poor = (
+        [padded.score for _, padded in pairs.values() if padded.score is not None]
+        for pairs in (good, poor)
+    )
+    assert len(scored_good) == len(scores("good"))
+    assert auc(scored_good, scored_poor) >= 0.9
+
+
+def test_a_long_docstring_saves_no_table_from_the_policy_of_zero() -> None:
+    name = "calibration_table.py"
+    text = (FIXTURE / "zero" / name).read_text(encoding="utf-8")
+    head = '"""' + "The numbers below were measured with care.\n" * 400 + '"""\n'
+    (padded,) = StaticScorer(QualitySettings()).score([document(name, head + text)])
+    assert padded.score == 0.0
+
+
 def test_comments_that_drive_code_out_of_the_window_earn_no_modularity() -> None:
     name = "process_orders.py"
     text = (FIXTURE / "poor" / name).read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gristmill.runtime.model import Features
 from gristmill.runtime.model.features import (
+    LEAST_CODE_BYTES,
     MAX_IMPORT_CHARS,
     MAX_IMPORTS,
     MAX_SPANS,
@@ -425,6 +426,19 @@ def test_what_lies_behind_the_window_is_not_looked_at() -> None:
     assert len(found.function_spans) == 2 * MAX_SPANS
     long = "def f():\n" + "    g(1)\n" * WINDOW_BYTES
     assert features("python", long).longest_function_lines == WINDOW_BYTES + 1
+
+
+def test_code_behind_a_head_of_prose_is_looked_at() -> None:
+    function = "def f():\n    return g(1)\n\n\n"
+    code = function * (2 * WINDOW_BYTES // len(function))
+    prose = "so it is\n" * WINDOW_BYTES
+    for head in ("# so it is\n" * WINDOW_BYTES, f'"""{prose}"""\n'):
+        found = features("python", head + code)
+        assert found.num_functions * len(function) >= LEAST_CODE_BYTES
+        assert found.num_bytes - found.num_comment_bytes - found.num_docstring_bytes > 0
+    nothing_but = features("python", "# so it is\n" * WINDOW_BYTES)
+    assert nothing_but.num_comments == 1
+    assert nothing_but.num_code_lines == 0
 
 
 def test_lists_are_bounded_and_their_counts_are_not() -> None:

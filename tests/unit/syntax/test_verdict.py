@@ -179,5 +179,8 @@ def test_the_tree_of_a_language_with_its_own_parser_ends_with_the_window() -> No
     assert features is not None
     assert 0 < features.num_functions <= WINDOW_BYTES // 23
     assert features.num_bytes <= WINDOW_BYTES
+    behind = examine(named("Python"), "# so it is\n" * WINDOW_BYTES + text)[1]
+    assert behind is not None
+    assert behind.num_functions >= features.num_functions // 2
     assert examine(named("Python"), "x = 'é' * 2  # é\n" * 2000)[0].is_ok
     assert examine(named("Python"), f"x = '{'é' * WINDOW_BYTES}'")[1] is not None

@@ -5,6 +5,8 @@ from typing import NamedTuple
 WINDOW_BYTES = 8 << 10
 """How much of a text is looked at: four files of public code in five fit whole. It bounds what
 the largest cost."""
+LEAST_CODE_BYTES = WINDOW_BYTES // 2
+"""Code that has to be seen, or all there is: a longer look is taken behind a head of prose."""
 MAX_SPANS = 256
 """Spans kept in each list."""
 MAX_IMPORTS = 128
@@ -15,6 +17,7 @@ MAX_IMPORT_CHARS = 120
 class Features(NamedTuple):
     """What a parse and a look at the lines say of a text's first WINDOW_BYTES, as UTF-8.
 
+    Where less than LEAST_CODE_BYTES of them is code, four times as much is looked at, and again.
     Counts are counts and not shares: whoever weighs them divides. Spans are flat: the start and
     the end of the first, of the second and so on, in bytes, in the text's order, at most MAX_SPANS
     of them. What begins in the window counts whole. A comment is a run of comments with nothing
