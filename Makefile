@@ -137,7 +137,7 @@ bench-grpc: $(VENV)/.core  ## a batched stream of a stage beside a bare gRPC ech
 bench-submit: $(VENV)/.core kafka  ## the front door: speed beside a bare Kafka writer, memory behind a slow log
 	@$(BIN)/python benchmarks/submit_bench.py $(ARGS)
 
-bench-cut: $(VENV)/.core  ## make a cut over a million scored rows, count by it, and move it
+bench-cut: $(VENV)/.dev  ## make a cut over a million scored rows, move it, and count by every reader
 	@$(BIN)/python benchmarks/cut_bench.py $(ARGS)
 
 bench-kafka: $(VENV)/.core corpus kafka  ## the mill over Kafka beside the local run: the same documents, the ratio

@@ -60,6 +60,9 @@ def up(home: Path, partitions: int | None, *, tls: bool) -> int:
     command = [sys.executable, __file__, "supervise", *(["--tls"] if tls else [])]
     if held(home):
         say("the mill is running already")
+        if tls and (state := read_state(home)) and not state["tls"]:
+            say("it runs without TLS: `make down` ends it, and then it can be started with")
+            return 1
         return _wait_and_tell(home, None, options)
     with open(home / LOG, "ab") as log:  # it appends, whoever inherits it: see `bound_log`
         begin = log.tell()

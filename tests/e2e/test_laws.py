@@ -13,9 +13,22 @@ from typing import Any
 
 import pytest
 
+from gristmill.cli.quality_cut import propose, scores_of
 from gristmill.cli.reading import open_tables, scan
+from gristmill.runtime.adapters.cuts import COLUMNS, accepted
 
 KeptIds = Callable[[Path], list[str]]
+
+
+def scored(directory: Path) -> list[tuple[Any, ...]]:
+    """Return each kept file's id, scorer and score, and whether a cut of a third accepts it."""
+    tables = open_tables(str(directory))
+    files = scan(tables, "files", COLUMNS)
+    cut = propose(scores_of(tables), name="cut", scorer=None, drop=0.3, by_language=True)
+    taken = accepted(files, cut).to_pylist()
+    assert 0 < sum(taken) < len(taken)
+    columns = [files[name].to_pylist() for name in ("document_id", "scorer", "score")]
+    return sorted(zip(*columns, taken, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +81,7 @@ def test_workers_and_batches_do_not_change_what_is_kept(
     paced = mill.with_environment(GRISTMILL_RUN_BATCH_DOCUMENTS=batch)
     told = paced.run(source, "--out", tmp_path / "out", "--workers", workers)
     assert kept_ids(tmp_path / "out") == kept_ids(baseline[0])
+    assert scored(tmp_path / "out") == scored(baseline[0])
     assert told["dropped"] == baseline[1]["dropped"]
     shutil.rmtree(tmp_path / "out")
 
@@ -90,6 +104,7 @@ def test_three_kills_of_the_whole_tree_lose_and_double_nothing(
     print(f"killed {sum(killed)} of 3 runs")
     again = often.run(*arguments, "--out", tmp_path / "out")
     assert kept_ids(tmp_path / "out") == kept_ids(out)
+    assert scored(tmp_path / "out") == scored(out)
     assert {name: again[name] for name in ("documents", "bytes", "kept", "dropped", "dead")} == {
         name: told[name] for name in ("documents", "bytes", "kept", "dropped", "dead")
     }

@@ -81,10 +81,10 @@ class Running:
     def kafka(self) -> KafkaSettings:
         return KafkaSettings(bootstrap=self.state["environment"]["GRISTMILL_KAFKA_BOOTSTRAP"])
 
-    def script(self, command: str) -> "subprocess.CompletedProcess[str]":
+    def script(self, command: str, *more: str) -> "subprocess.CompletedProcess[str]":
         """Run the script as `make` does; its pipes are read to their end."""
         return subprocess.run(
-            [sys.executable, str(SCRIPT), command, "--home", str(self.home)],
+            [sys.executable, str(SCRIPT), command, "--home", str(self.home), *more],
             env={**os.environ, **PACE},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -249,6 +249,14 @@ def test_up_tells_of_each_part_that_it_is_ready(running: Running) -> None:
 def test_up_again_shows_the_mill_that_runs(running: Running) -> None:
     before = running.state
     assert {line.split()[0] for line in running.up()} == {"kafka", *STAGES}
+    assert running.state == before
+
+
+def test_a_mill_without_tls_is_not_passed_off_as_one_with(running: Running) -> None:
+    before = running.state
+    done = running.script("up", "--tls")
+    assert done.returncode == 1
+    assert "it runs without TLS" in done.stderr
     assert running.state == before
 
 

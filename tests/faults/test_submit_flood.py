@@ -40,8 +40,8 @@ def test_memory_is_bounded_while_clients_send_faster_than_the_log_takes(
         Door(kafka.proxied_bootstrap, tmp_path, **bounds) as door,
     ):
         proxy.pace(16 * _MIB)
-        told = flood(door, num_clients=2, num_bytes=10 * _BOUND)
+        told = flood(door, num_clients=2, num_bytes=24 * _BOUND)
         proxy.heal()
-    assert told.acknowledged_bytes >= 10 * _BOUND
+    assert told.acknowledged_bytes >= 24 * _BOUND  # what is allowed below is a third of it
     assert _BOUND // 2 < told.most_held_bytes <= _BOUND  # it was reached, and held
     assert told.peak_bytes <= told.before_bytes + _BOUND + _SLACK, told

@@ -301,6 +301,41 @@ def test_a_request_that_is_none_and_a_name_that_is_none_are_refused(door: Door) 
         assert list(client.known([])) == []  # and the server is alive
 
 
+def test_health_says_that_the_door_is_shut_while_the_log_is_away(tmp_path: Path, run: Run) -> None:
+    service = "gristmill.ingestion.v1.IngestionService"
+    once = Retries(attempts=1)
+    with Door("127.0.0.1:1", tmp_path) as door, Client(door.address, retries=once) as client:
+        assert not client.is_serving(service), "nobody is there to check files"
+        door.api.answer_in_workers("ingestion-test", 1, whole=False)
+        assert client.is_serving(service)
+        with pytest.raises(CallError):
+            list(client.submit([run.file(1)]))
+        assert not client.is_serving(service)
+        assert client.is_serving(), "no worker is to be ended for it"
+        assert client.is_serving("gristmill.v1.InfoService")
+
+
+def test_health_says_so_too_when_the_worker_beside_it_has_lost_the_log(
+    door: Door,
+) -> None:
+    service = "gristmill.ingestion.v1.IngestionService"
+    door.api.answer_in_workers("ingestion-test", 1, whole=False)
+    with door.client() as client:
+        assert client.is_serving(service)
+        door.health.set_log_away(True)
+        assert not client.is_serving(service)
+        door.health.set_log_away(False)
+        assert client.is_serving(service)
+
+
+def test_a_worker_out_of_its_group_still_answers_calls(door: Door) -> None:
+    door.api.answer_in_workers("ingestion-test", 1, whole=False)
+    with door.client() as client:
+        door.health.set_waiting()
+        assert not client.is_serving()
+        assert client.is_serving("gristmill.ingestion.v1.IngestionService")
+
+
 def test_a_log_that_is_not_there_ends_the_stream_with_a_hint(tmp_path: Path, run: Run) -> None:
     once = Retries(attempts=1)
     with Door("127.0.0.1:1", tmp_path) as door, Client(door.address, retries=once) as client:

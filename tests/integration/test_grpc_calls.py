@@ -333,7 +333,7 @@ def test_a_thousand_idle_connections_leave_the_server_alive_and_nothing_behind(
     assert score(channel)(b"a", timeout=20) == b"a"
     descriptors, tasks = num_descriptors(), served.num_tasks
     address = ("127.0.0.1", served.servers.grpc_port)
-    idle = [socket.create_connection(address, timeout=20) for _ in range(1000)]
+    idle = [_greeted(address) for _ in range(1000)]
     try:
         assert score(channel)(b"b", timeout=20) == b"b"
         with served.channel(("grpc.use_local_subchannel_pool", 1)) as fresh:
@@ -344,6 +344,48 @@ def test_a_thousand_idle_connections_leave_the_server_alive_and_nothing_behind(
     until(lambda: num_descriptors() <= descriptors + 5)
     until(lambda: served.num_tasks <= tasks)
     assert score(channel)(b"d", timeout=20) == b"d"
+
+
+def _greeted(address: tuple[str, int]) -> socket.socket:
+    """Return a connection that speaks HTTP/2 and says nothing more: the preface, its settings."""
+    connection = socket.create_connection(address, timeout=20)
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+    return connection
+
+
+def test_a_client_that_pings_without_end_is_sent_away_and_others_go_on(
+    served: Served, gate: Gate, channel: Any
+) -> None:
+    too_often = (
+        ("grpc.keepalive_time_ms", 100),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    )
+    with served.channel(*too_often) as pinging:
+        waiting = score(pinging).future(b"", timeout=60)
+        with pytest.raises(grpc.RpcError) as caught:
+            waiting.result()
+        assert caught.value.code() == Code.UNAVAILABLE
+        assert "ping" in caught.value.details().lower()
+    gate.open.set()
+    assert score(channel)(b"a", timeout=20) == b"a"
+
+
+def test_one_client_cannot_take_the_calls_of_all() -> None:
+    settings = {"SERVE_MAX_CALLS": "4", "SERVE_MAX_CLIENT_CALLS": "2"}
+    with Served("quality", settings) as served, closing(Gate()) as gate:
+        served.api._calls["Score"].judge = gate
+        with served.channel() as channel:
+            taken = [score(channel).future(b"", timeout=60) for _ in range(2)]
+            until(lambda: served.api._calls["Score"]._num_taken == 2)
+            error = failure(lambda: score(channel)(b"", timeout=20))
+            assert error.code() == Code.RESOURCE_EXHAUSTED
+            assert "of one client" in error.details()
+            gate.open.set()
+            assert [call.result() for call in taken] == [b"", b""]
+            until(lambda: served.counted("QualityService.Score").get("OK") == 2)
+            assert score(channel)(b"c", timeout=20) == b"c"
 
 
 def test_connections_beyond_the_limit_are_closed_and_those_within_go_on() -> None:

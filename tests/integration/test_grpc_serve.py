@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.wire.generated.gristmill.syntax.v1 import syntax_pb2, syntax_pb2_grpc
-from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2, info_pb2, verdict_pb2
+from gristmill.runtime.wire.generated.gristmill.v1 import (
+    document_pb2,
+    info_pb2,
+    info_pb2_grpc,
+    verdict_pb2,
+)
 
 SECONDS = 120
 
@@ -29,12 +35,16 @@ SECONDS = 120
 class Serving:
     """One `gristmill serve` without a worker."""
 
-    def __init__(self, folder: Path, stage: str, **settings: str) -> None:
+    def __init__(self, folder: Path, stage: str, most_files: int = 0, **settings: str) -> None:
         self.log = folder / "serve.log"
+        limited = ["/bin/sh", "-c", f'ulimit -n {most_files}; exec "$@"', "serve"]
         environment = {f"GRISTMILL_{name}": value for name, value in settings.items()}
         with open(self.log, "wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gristmill.cli.main", "serve", stage],
+                [
+                    *(limited if most_files else []),
+                    *(sys.executable, "-P", "-m", "gristmill.cli.main", "serve", stage),
+                ],
                 env={**os.environ, "GRISTMILL_STREAM_WORKERS": "1", **environment},
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
@@ -65,8 +75,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(folder: Path, stage: str, **settings: str) -> Iterator[Serving]:
-    made = Serving(folder, stage, SERVE_WORKER="false", **settings)
+def serving(folder: Path, stage: str, most_files: int = 0, **settings: str) -> Iterator[Serving]:
+    made = Serving(folder, stage, most_files, SERVE_WORKER="false", **settings)
     try:
         yield made
     finally:
@@ -109,6 +119,23 @@ def test_at_sigterm_health_flips_at_once_running_calls_end_well_and_the_process_
         assert len(running.result().verdicts) == 2000
     assert syntax.process.wait(SECONDS) == 0, syntax.log.read_text()
     assert list(syntax.events())[-1] == "stopped"
+
+
+def test_where_few_files_may_be_open_connections_give_way_and_calls_are_answered(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, "syntax", most_files=1024) as few, ExitStack() as stack:
+        host, port = few.address("grpc_port").split(":")
+        warned = few.events()["fewer connections than wanted: the limit of open files is low"]
+        assert (warned["connections"], warned["open_files"]) == (768, 1024)
+        channel = stack.enter_context(grpc.insecure_channel(f"{host}:{port}"))
+        stub = syntax_pb2_grpc.SyntaxServiceStub(channel)
+        info_pb2_grpc.InfoServiceStub(channel).Get(info_pb2.InfoServiceGetRequest())
+        for _ in range(1003):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=SECONDS))
+        # Its worker processes start with the first call: they need open files of their own.
+        answer = stub.Parse(syntax_pb2.ParseRequest(files=_files(2)), timeout=SECONDS)
+        assert len(answer.verdicts) == 2
 
 
 def test_no_worker_process_is_there_before_the_first_call(syntax: Serving) -> None:

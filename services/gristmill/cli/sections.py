@@ -49,6 +49,9 @@ class ServeSettings:
     max_calls: int = 256
     """Calls and streams that may be open at once; more are refused, to try again soon."""
 
+    max_client_calls: int = 128
+    """Of these, calls and streams of one client: of one certificate's name, or of one address."""
+
     max_batches: int = 32
     """Batches of callers that may be in work or waiting; calls beyond are refused, streams wait."""
 
@@ -70,8 +73,14 @@ class ServeSettings:
         for name in ("http_port", "grpc_port"):
             if not 0 <= getattr(self, name) <= _MOST_PORT:
                 raise ValueError(f"{name} must be between 0 and {_MOST_PORT}")
-        for name in ("max_message_bytes", "max_calls", "max_batches", "max_connections"):
-            most = _MOST_CALLS if name == "max_calls" else _MOST_OF_GRPC
+        for name in (
+            "max_message_bytes",
+            "max_calls",
+            "max_client_calls",
+            "max_batches",
+            "max_connections",
+        ):
+            most = _MOST_CALLS if name.endswith("_calls") else _MOST_OF_GRPC
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be between 1 and {most:,}")
 

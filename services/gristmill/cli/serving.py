@@ -158,6 +158,7 @@ class Service(Process):
         def beat() -> None:
             nonlocal has_served, is_serving
             self.health.beat()
+            self.health.set_log_away(reader.is_cut_off)
             is_ready = reader.is_member and (has_served or reader.is_placed)
             if is_ready == is_serving:
                 return

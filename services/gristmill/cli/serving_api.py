@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from gristmill import __version__
+from gristmill.cli.open_files import connections_within
 from gristmill.cli.reading import open_tables
 from gristmill.cli.sections import LIMITS_SECTION, ServeSettings
 from gristmill.cli.worker import COMMAND, ApiSetup
@@ -80,16 +81,30 @@ class StageApi:
             handlers[SERVICES[self.stage]] = methods
         return Services(
             handlers=handlers,
+            serves={
+                SERVICES["info"]: lambda: not self.health.ends,
+                **{name: self._serves for name in handlers if name != SERVICES["info"]},
+            },
             interceptor=CallInterceptor(
-                self.health, self.metrics, self.log, most_calls=serve.max_calls
+                self.health,
+                self.metrics,
+                self.log,
+                most_calls=serve.max_calls,
+                most_of_caller=serve.max_client_calls,
             ),
             drain=self._drain,
             close=self._ingestion.close,
             certificates=Certificates(tls, self.log) if tls.certificate else None,
             max_message_bytes=serve.max_message_bytes,
             max_streams=serve.max_calls + _BESIDE,
-            max_connections=serve.max_connections,
+            max_connections=connections_within(serve.max_connections, self.log),
         )
+
+    def _serves(self) -> bool:
+        """Tell whether the calls of the stage are answered now."""
+        if not self.health.answers or any(one.judge is None for one in self._calls.values()):
+            return False
+        return self.stage != INGESTION or (self._ingestion.is_open and not self.health.log_is_away)
 
     def open_front_door(self) -> None:
         """Take in what crawlers submit, where they come to this stage.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 
@@ -16,6 +17,7 @@ from gristmill.runtime.adapters.health import Health
 from gristmill.runtime.model import GristmillError, Overloaded, TooLate, Transient
 from gristmill.runtime.ports import EventLog, Metrics
 
+CERTIFICATE = "certificate:"
 _OURS = "/gristmill."
 _ALWAYS = "InfoService"  # answers while the server starts and ends, too
 
@@ -28,12 +30,23 @@ _Method = Callable[[Any, _Context], Awaitable[Any]]
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # gRPC carries no types
     """The one interceptor of a server."""
 
-    def __init__(self, health: Health, metrics: Metrics, log: EventLog, *, most_calls: int) -> None:
+    def __init__(
+        self,
+        health: Health,
+        metrics: Metrics,
+        log: EventLog,
+        *,
+        most_calls: int,
+        most_of_caller: int,
+    ) -> None:
+        """Take how many calls there may be at once, and how many of one caller."""
         self._health = health
         self._metrics = metrics
         self._log = log
         self._most_calls = most_calls
+        self._most_of_caller = most_of_caller
         self._num_calls: Counter[str] = Counter()
+        self._num_of_callers: Counter[str] = Counter()
 
     async def intercept_service(
         self,
@@ -60,9 +73,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # gRPC
     async def _measured(self, name: str, context: _Context) -> AsyncIterator[None]:
         began = asyncio.get_running_loop().time()
         code = "OK"
-        self._count_in_flight(name, 1)
+        caller = caller_of(context)
+        self._count_in_flight(name, caller, 1)
         try:
-            self._require_served(name, context)
+            self._require_served(name, caller, context)
             yield
         except asyncio.CancelledError:
             left = context.time_remaining()
@@ -74,22 +88,36 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # gRPC
                 self._log.error("call failed", method=name, error=error)
             await abort(context, error)
         finally:
-            self._count_in_flight(name, -1)
+            self._count_in_flight(name, caller, -1)
             seconds = asyncio.get_running_loop().time() - began
             self._metrics.count("gristmill_calls_total", method=name, code=code)
             self._metrics.observe("gristmill_call_seconds", seconds, method=name)
 
-    def _count_in_flight(self, name: str, change: int) -> None:
+    def _count_in_flight(self, name: str, caller: str, change: int) -> None:
+        self._num_of_callers[caller] += change
+        if not self._num_of_callers[caller]:
+            del self._num_of_callers[caller]
         self._num_calls[name] += change
         self._metrics.set("gristmill_calls_in_flight", self._num_calls[name], method=name)
 
-    def _require_served(self, name: str, context: _Context) -> None:
+    def _require_served(self, name: str, caller: str, context: _Context) -> None:
         if name.startswith(_ALWAYS):
             return
         if self._health.ends:
             raise Transient("the server ends; another one takes the call")
         if self._num_calls.total() > self._most_calls:
             raise Overloaded(f"more than {self._most_calls} calls at once")
+        if self._num_of_callers[caller] > self._most_of_caller:
+            raise Overloaded(f"more than {self._most_of_caller} calls of one client at once")
         left = context.time_remaining()
         if left is not None and left <= 0:
             raise TooLate("the deadline has passed")
+
+
+def caller_of(context: _Context) -> str:
+    """Return who calls, by what nobody can make up: the name in a certificate, or the address."""
+    authenticated = context.auth_context()
+    for kind in ("x509_common_name", "x509_subject_alternative_name"):
+        if names := authenticated.get(kind):
+            return f"{CERTIFICATE}{names[0].decode('utf-8', 'replace')}"
+    return f"address:{unquote(context.peer()).rpartition(':')[0]}"

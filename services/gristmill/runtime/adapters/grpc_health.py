@@ -5,7 +5,7 @@ keep true. A watcher that does not read waits by itself; there are few of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -28,8 +28,9 @@ _Status = Any
 class HealthServicer:
     """Knows the services named; it runs in one event loop."""
 
-    def __init__(self, services: Collection[str], health: Health) -> None:
-        self._services = frozenset(services)
+    def __init__(self, services: Mapping[str, Callable[[], bool]], health: Health) -> None:
+        """Take what tells of each service whether it serves; `health` tells when to look again."""
+        self._services = dict(services)
         self._health = health
         self._num_watchers = 0
         self._closing = False
@@ -92,9 +93,9 @@ class HealthServicer:
             self._num_watchers -= 1
 
     def _status(self, service: str) -> _Status:
-        if service not in self._services:
+        if (serves := self._services.get(service)) is None:
             return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-        if self._closing or not self._health.report().ready:
+        if self._closing or not serves():
             return health_pb2.HealthCheckResponse.NOT_SERVING
         return health_pb2.HealthCheckResponse.SERVING
 

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 import grpc
 
+from gristmill.runtime.adapters.grpc_calls import CERTIFICATE, caller_of
 from gristmill.runtime.model import Poison, Reason, Transient, client_problem
 from gristmill.runtime.wire import decode_known_request, encode_known
 
@@ -22,6 +22,11 @@ Submit = Callable[[str, AsyncIterable[bytes]], AsyncGenerator[bytes, None]]
 
 class Door(Protocol):
     """What the calls need of the front door."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the log did not take what came last."""
+        ...
 
     async def known(self, client: str, keys: Sequence[str]) -> list[bool]:
         """Tell which keys of a client were accepted."""
@@ -45,6 +50,11 @@ class IngestionCalls:
     def open(self, door: Door, submit: Submit) -> None:
         """Let calls through."""
         self._open = door, submit
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the door is open, and the log behind it took what came last."""
+        return self._open is not None and not self._open[0].is_cut_off
 
     def handlers(self) -> dict[str, Any]:
         """Return what serves each method."""
@@ -91,13 +101,12 @@ def client_of(context: _Context) -> str:
     Keys and quotas belong to it. Without certificates a client may call itself by any name. Raises
     Poison for one that is no name.
     """
-    authenticated = context.auth_context()
-    for kind in ("x509_common_name", "x509_subject_alternative_name"):
-        if names := authenticated.get(kind):
-            return f"certificate:{names[0].decode('utf-8', 'replace')}"
+    caller = caller_of(context)
+    if caller.startswith(CERTIFICATE):
+        return caller
     for key, value in context.invocation_metadata() or ():
         if key == CLIENT_KEY:
             if problem := client_problem(value if isinstance(value, str) else ""):
                 raise Poison(Reason.UNREADABLE, f"{CLIENT_KEY}: {problem}")
             return f"name:{value}"
-    return f"address:{unquote(context.peer()).rpartition(':')[0]}"
+    return caller

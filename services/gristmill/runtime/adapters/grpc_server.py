@@ -32,6 +32,8 @@ class Services:
     """What a server serves besides health: handlers by method, by service; and its limits."""
 
     handlers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # gRPC has no types
+    serves: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    """Tells of a service whether its calls are answered; of others health tells alone."""
     interceptor: CallInterceptor | None = None
     drain: Callable[[], object] = lambda: None
     """Called in the event loop when the process is told to end."""
@@ -50,10 +52,14 @@ class GrpcServer:
         self, services: Services, health: Health, name: str, *, host: str, port: int
     ) -> None:
         """Start to listen. Raises RuntimeError when the port is not to be had."""
-        known = {"", name, *services.handlers}
+
+        def is_ready() -> bool:
+            return health.report().ready
+
+        known = dict.fromkeys(("", name, *services.handlers), is_ready)
         self._services = services
         self._process_health = health
-        self._health = HealthServicer(known, health)
+        self._health = HealthServicer({**known, **services.serves}, health)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="grpc", daemon=True)
         self._thread.start()

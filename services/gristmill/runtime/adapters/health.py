@@ -55,6 +55,7 @@ class Health:
         self._waiting = False
         self._draining = False
         self._stopped = False
+        self._log_is_away = False
         self._listeners: tuple[Callable[[], object], ...] = ()
         self._changing = Lock()
 
@@ -78,6 +79,12 @@ class Health:
         self._waiting = True
         self._tell()
 
+    def set_log_away(self, is_away: bool) -> None:  # noqa: FBT001  # it says nothing else
+        """Say whether the log can be reached: some calls cannot be answered without."""
+        if is_away != self._log_is_away:
+            self._log_is_away = is_away
+            self._tell()
+
     def set_draining(self) -> None:
         """Say that the worker takes nothing new and ends what it has; SIGTERM says it."""
         self._draining = True
@@ -92,6 +99,16 @@ class Health:
     def ends(self) -> bool:
         """Whether the worker was told to end, or has ended."""
         return self._draining or self._stopped
+
+    @property
+    def answers(self) -> bool:
+        """Whether calls are answered, whatever the worker beside them waits for."""
+        return self.liveness() and not self.ends
+
+    @property
+    def log_is_away(self) -> bool:
+        """Whether the log could not be reached when somebody looked last."""
+        return self._log_is_away
 
     def last_beat(self) -> float:
         """Return when the loop last beat, on the steady clock."""

@@ -244,6 +244,11 @@ class KafkaReader:
         return is_fence(self._consumer.group_metadata())
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the group's coordinator cannot be reached."""
+        return bool(self._consumer._coordinator.coordinator_unknown())
+
+    @property
     def is_placed(self) -> bool:
         """Whether it is known where to read on in every partition of this member."""
         return self.assignment() <= self._places.keys()
@@ -297,8 +302,7 @@ class KafkaReader:
             if position is not None and end is not None:
                 behind[partition] = max(0, end - position)
         # Without a broker to be reached, lag is what was known before: no sign of standing still.
-        is_cut_off = self._consumer._coordinator.coordinator_unknown()
-        self.known_lag = None if is_cut_off else sum(behind.values())
+        self.known_lag = None if self.is_cut_off else sum(behind.values())
         return behind
 
     def close(self) -> None:

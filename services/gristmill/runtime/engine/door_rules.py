@@ -14,8 +14,9 @@ from gristmill.runtime.model import (
 NAME_BYTES = 4096
 """The longest path, address or other text about an origin: what file systems take for a path."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
+# Of Unicode, too: separators of lines, and what turns the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_DRIVE = re.compile(r"[A-Za-z]:")
 # What a source may say of a file that it did not read; all others are for stages to say.
 _FAULTS = frozenset(
     {
@@ -50,6 +51,8 @@ def refused_origin(origin: Origin, *, is_read: bool = True) -> Refused | None:
             return Refused(RefusalReason.NAME_UNSAFE, detail)
     if is_read and _is_outside(origin.path):
         return Refused(RefusalReason.NAME_UNSAFE, "origin.path is absolute or points outside")
+    if ".." in _parts(origin.repository):
+        return Refused(RefusalReason.NAME_UNSAFE, "origin.repository points outside")
     return None
 
 
@@ -65,5 +68,9 @@ def refused_item(item: CrawlItem, max_file_bytes: int) -> Refused | None:
 
 
 def _is_outside(path: str) -> bool:
-    absolute = path.startswith(("/", "\\\\")) or _DRIVE.match(path) is not None
-    return absolute or ".." in path.replace("\\", "/").split("/")
+    absolute = path.startswith(("/", "\\")) or _DRIVE.match(path) is not None
+    return absolute or ".." in _parts(path)
+
+
+def _parts(path: str) -> list[str]:
+    return path.replace("\\", "/").split("/")

@@ -96,6 +96,11 @@ class FrontDoor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the log did not take what came last, a moment ago."""
+        return self.log.is_cut_off
+
     # --- files ------------------------------------------------------------------------------------
 
     async def accept(self, client: str, items: Sequence[Submission]) -> list[Receipt]:

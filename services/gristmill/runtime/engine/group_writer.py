@@ -14,6 +14,7 @@ from gristmill.runtime.ports import KeyStore, Message, Remembered, Writer
 
 _BATCH_RECORDS = 1000
 _BATCH_BYTES = 4 << 20
+_CUT_OFF_SECONDS = 5.0  # then the next batch may find out
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class GroupWriter:
         self._keys = keys
         self._waiting: deque[_Group] = deque()
         self._turn: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="submit-writer")
 
     async def write(self, messages: Sequence[Message], keys: Mapping[bytes, Remembered]) -> None:
@@ -52,6 +54,11 @@ class GroupWriter:
             self._turn = asyncio.create_task(self._work())
         await done
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the last batch did not get through, a moment ago."""
+        return asyncio.get_running_loop().time() < self._failed_at + _CUT_OFF_SECONDS
+
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
@@ -59,10 +66,12 @@ class GroupWriter:
             try:
                 await loop.run_in_executor(self._thread, self._commit, groups)
             except Exception as error:  # noqa: BLE001  # whoever waits must learn it
+                self._failed_at = loop.time()
                 for group in groups:
                     if not group.done.done():
                         group.done.set_exception(error)
             else:
+                self._failed_at = float("-inf")
                 for group in groups:
                     if not group.done.done():
                         group.done.set_result(None)
