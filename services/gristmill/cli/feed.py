@@ -61,6 +61,7 @@ def command(
     from gristmill.cli.mill import find_mill, mill_settings
     from gristmill.runtime.adapters.listing import Terms
     from gristmill.runtime.adapters.sources import open_sources
+    from gristmill.runtime.engine.garbage import seldom_searched
 
     sections = mill_settings(find_mill(mill)).sections
     terms = Terms(
@@ -72,7 +73,8 @@ def command(
     )
     listed = open_sources(sources, terms, git_head=git_head, settings=sections["sources"])
     began = time.monotonic()
-    feeding = _feed(listed, sections, limit)
+    with seldom_searched():
+        feeding = _feed(listed, sections, limit)
     seconds = time.monotonic() - began
     if terms.metadata is not None:
         ERR.print(terms.metadata.report(), markup=False)

@@ -38,6 +38,7 @@ from gristmill.runtime.engine.envelope import (
     place_of_letter,
     topic_of,
 )
+from gristmill.runtime.engine.garbage import seldom_searched
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.processors import OrderedProcessor, PooledProcessor, Processor
 from gristmill.runtime.engine.stream import StreamWorker
@@ -79,7 +80,8 @@ class Service(Process):
                     workers.append(worker)
                     stack.enter_context(self._watched(reader, worker))
                     if not self.stopping:
-                        worker.run(self._beat(reader))
+                        with seldom_searched():
+                            worker.run(self._beat(reader))
                 else:
                     self._serve_calls(stack, api)
                 servers.finish_calls(self._seconds_left())
@@ -115,9 +117,10 @@ class Service(Process):
             api.answer_in_workers(version, self.stream.workers, whole=plugin.only_annotates)
         self.health.set_serving()
         self.log.info("serving", partitions=[])
-        while not self.stopping:
-            self.health.beat()
-            time.sleep(_TICK_SECONDS)
+        with seldom_searched():
+            while not self.stopping:
+                self.health.beat()
+                time.sleep(_TICK_SECONDS)
 
     def _index_reader(self) -> LmdbIndexReader:
         warm_up_lookup(self.settings.sections[self.stage])

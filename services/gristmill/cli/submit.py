@@ -77,6 +77,7 @@ def command(
     from gristmill.client import Client, Retries
     from gristmill.runtime.adapters.listing import Terms
     from gristmill.runtime.adapters.sources import open_sources
+    from gristmill.runtime.engine.garbage import seldom_searched
 
     found = find_mill(mill)
     sections = mill_settings(found).sections
@@ -96,7 +97,8 @@ def command(
     )  # a server that is started again is waited for
     with Client(address, tls=tls, name=client, retries=patient) as connection:
         work = _Submitting(connection, listed, sections["ingestion"].max_file_bytes, limit)
-        work.run()
+        with seldom_searched():
+            work.run()
     if terms.metadata is not None:
         ERR.print(terms.metadata.report(), markup=False)
     if as_json:

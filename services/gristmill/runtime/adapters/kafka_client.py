@@ -83,7 +83,7 @@ def make_consumer(settings: KafkaSettings, group: str, instance: str) -> KafkaCo
             request_timeout_ms=10_000,
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=MAX_DEAD_BYTES,
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=500,
         )
 
 

@@ -7,7 +7,7 @@ nobody knows, everything that was polled is forgotten and comes again from the c
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -28,8 +28,9 @@ from gristmill.runtime.ports import (
 )
 from gristmill.runtime.ports.event_log import EventLog
 
-_IDLE_SECONDS = 0.2  # how long a poll waits when nothing is in work
-_BUSY_SECONDS = 0.02  # and how soon an answer is noticed when something is
+# A poll costs a millisecond of Python and more, whatever it brings: there should be few of them.
+_IDLE_SECONDS = 0.5  # how long a poll waits when nothing is in work
+_BUSY_SECONDS = 0.05  # how soon new records are noticed when something is; an answer is at once
 _REPORT_SECONDS = 1.0
 _DRAIN_SHARE = 0.75  # of the time to end in that work may take; the rest is for ending
 
@@ -151,9 +152,15 @@ class StreamWorker:
         self._report()
 
     def _patience(self) -> float:
-        if self._stopping or (self._batches and self._batches[0].future.done()):
+        """Return how long to wait for records; an answer is waited for here."""
+        if self._stopping or self._batches:
+            self._await_answer()
             return 0.0
         return _IDLE_SECONDS if self.is_idle else _BUSY_SECONDS
+
+    def _await_answer(self) -> None:
+        if self._batches:
+            wait([self._batches[0].future], timeout=_BUSY_SECONDS)
 
     # --- taking in --------------------------------------------------------------------------------
 
@@ -368,7 +375,8 @@ class StreamWorker:
         self._incoming_bytes = 0
         self._log.pause()
         while self._batches and self._clock.monotonic() < deadline:
-            self._forget(self._log.poll(_BUSY_SECONDS).lost)
+            self._await_answer()
+            self._forget(self._log.poll(0.0).lost)
             self._turn(submit=False)
             beat()
         if self._batches:

@@ -42,7 +42,7 @@ from gristmill.runtime.ports.event_log import EventLog
 from gristmill.runtime.wire import decode_decisions
 
 _STAGE = "shards"
-_IDLE_SECONDS = 0.2
+_IDLE_SECONDS = 0.5
 _REPORT_SECONDS = 1.0
 _SETTLED_SECONDS = 600.0  # of quiet, after which the tables learn of markers that were passed
 _QUIET_SECONDS = 2.0  # without a record, after which what came is written early
