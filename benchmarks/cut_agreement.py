@@ -54,7 +54,7 @@ def accepted_by_sql(tables: IcebergTables, cut: str, repository: str | None = No
         WHERE files.scorer = rest.scorer {wanted}
           AND files.score >= coalesce(own.threshold, rest.threshold)
         """
-    ((counted,),) = duckdb.sql(query).fetchall()
+    ((counted,),) = duckdb.execute(query).fetchall()
     return int(counted)
 
 

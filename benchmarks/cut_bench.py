@@ -35,7 +35,7 @@ def fill(tables: IcebergTables, rows: int) -> None:
     chance = random.Random(0)
     for begin in range(0, rows, _ROWS_A_COMMIT):
         numbers = range(begin, min(begin + _ROWS_A_COMMIT, rows))
-        shared = {
+        shared: dict[str, list[Any]] = {
             "document_id": [f"{chance.getrandbits(128):032x}" for _ in numbers],
             "language": [chance.choice(_LANGUAGES) for _ in numbers],
             "score": [round(chance.betavariate(4, 2), 4) for _ in numbers],
@@ -43,11 +43,11 @@ def fill(tables: IcebergTables, rows: int) -> None:
             "repository": [SAMPLED if one < _SAMPLED_ROWS else "others" for one in numbers],
             **dict.fromkeys(("content_sha256", "source"), ["x"] * len(numbers)),
         }
-        files = {
+        files: dict[str, list[Any]] = {
             **dict.fromkeys(("content", "encoding"), ["x"] * len(numbers)),
             "scorer": ["static-3"] * len(numbers),
         }
-        decisions = {
+        decisions: dict[str, list[Any]] = {
             "kind": ["file"] * len(numbers),
             "stage": ["quality"] * len(numbers),
             "outcome": ["keep"] * len(numbers),
