@@ -221,11 +221,8 @@ def document_id(kind: Kind, origin: Origin, content_sha256: str) -> str:
     At 1e10 documents the chance that any two share one is below 2e-19.
     """
     parts = (kind.value, origin.repository, origin.url, origin.path, origin.revision)
-    digest = hashlib.sha256()
-    for part in (*parts, content_sha256):
-        digest.update(part.encode("utf-8", "surrogatepass"))
-        digest.update(b"\0")
-    return digest.hexdigest()[:32]
+    told = "\0".join((*parts, content_sha256, ""))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def sha256_hex(content: bytes) -> str:

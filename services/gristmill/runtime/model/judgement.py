@@ -13,7 +13,16 @@ from gristmill.runtime.model.document import (
     document_id,
     sha256_hex,
 )
-from gristmill.runtime.model.outcome import NO_EVIDENCE, Evidence, Keep, Outcome, OutcomeKind
+from gristmill.runtime.model.outcome import (
+    NO_EVIDENCE,
+    Drop,
+    Evidence,
+    Keep,
+    Outcome,
+    OutcomeKind,
+    Reject,
+    Split,
+)
 from gristmill.runtime.model.reason import Reason
 
 ASKED = Position(source="api", offset=0)
@@ -54,10 +63,13 @@ class Verdict:
     annotations: Annotations | None = None
 
 
+_KINDS = {twin: OutcomeKind(twin.__name__.lower()) for twin in (Keep, Drop, Split, Reject)}
+
+
 def verdict_of(outcome: Outcome) -> Verdict:
     """Return an outcome without the document."""
     return Verdict(
-        outcome=OutcomeKind(type(outcome).__name__.lower()),
+        outcome=_KINDS[type(outcome)],
         reason=getattr(outcome, "reason", None),
         evidence=outcome.evidence,
         annotations=outcome.document.annotations if isinstance(outcome, Keep) else None,

@@ -80,11 +80,12 @@ def encode_verdict(verdict: Verdict) -> bytes:
     message = verdict_pb2.Verdict(outcome=_OUTCOMES[verdict.outcome])
     if verdict.reason is not None:
         message.reason = _REASONS[verdict.reason]
-    if verdict.evidence != NO_EVIDENCE:
+    # Most are the very ones that mean nothing: to compare field by field would cost more.
+    if verdict.evidence is not NO_EVIDENCE and verdict.evidence != NO_EVIDENCE:
         message.evidence.MergeFrom(message_of(verdict.evidence))  # type: ignore[arg-type]  # its own
-    if verdict.annotations is not None:
+    if (found := verdict.annotations) is not None:
         message.annotations.SetInParent()
-        if verdict.annotations != _NOTHING_FOUND:
+        if found is not _NOTHING_FOUND and found != _NOTHING_FOUND:
             message.annotations.MergeFrom(message_of(verdict.annotations))  # type: ignore[arg-type]
     data = message.SerializeToString()
     return bytes([_FILES << 3 | _LENGTH_DELIMITED]) + _length(data) + data
