@@ -1,8 +1,8 @@
 """The table of languages: the one place where a language's spelling, endings and grammar stand.
 
 It is data. Look-ups by name and by path are in `languages`, inference from content lives with the
-stage that needs it. The endings and file names follow those of linguist (`linguist.LICENSE`), where it
-has them.
+stage that needs it. The endings and file names follow those of linguist (`linguist.LICENSE`),
+where it has them.
 """
 
 from dataclasses import dataclass
