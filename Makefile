@@ -131,8 +131,9 @@ bench-syntax: $(VENV)/.core corpus  ## the syntax check beside a bare parse; wha
 bench-dedup: $(VENV)/.core corpus  ## dedup beside rensa and datasketch; the index with a million documents
 	@$(BIN)/python benchmarks/dedup_bench.py $(CORPUS) --out build/bench/dedup $(ARGS)
 
-bench-grpc: $(VENV)/.core  ## a batched stream of a stage beside a bare gRPC echo of the same messages
-	@$(BIN)/python benchmarks/grpc_bench.py $(ARGS)
+bench-grpc: $(VENV)/.core kafka  ## a batched stream of a stage beside a bare gRPC echo of the same messages; Submit beside it
+	@failed=0; $(BIN)/python benchmarks/grpc_bench.py $(ARGS) || failed=1; \
+	echo; $(BIN)/python benchmarks/submit_bench.py || failed=1; exit $$failed
 
 bench-submit: $(VENV)/.core kafka  ## the front door: speed beside a bare Kafka writer, memory behind a slow log
 	@$(BIN)/python benchmarks/submit_bench.py $(ARGS)
