@@ -123,9 +123,9 @@ def _readability(f: Features, weakest: float) -> float:
     long_lines = _ramp(_share(f.num_long_lines, f.num_distinct_lines), 0.25, 0.02)
     width = min(long_lines, _ramp(f.longest_line_bytes, 1000, 200))
     blank = _share(f.num_blank_lines, f.num_lines)
-    layout = 0.5 * _ramp(blank, 0.0, 0.06) + 0.5 * _ramp(
-        _share(f.num_mixed_indents, f.num_lines), 0.2, 0.0
-    )
+    # One line of code has no layout that a blank line could mend.
+    parted = _ramp(blank, 0.0, 0.06) * _ramp(f.num_code_lines, 1, 8)
+    layout = 0.5 * parted + 0.5 * _ramp(_share(f.num_mixed_indents, f.num_lines), 0.2, 0.0)
     return 3.0 * comments + 3.0 * names + 2.5 * width + 1.5 * layout
 
 

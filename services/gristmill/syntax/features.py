@@ -7,7 +7,7 @@ over every node would cost more than the parse.
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tree_sitter import Node, QueryCursor, Tree
@@ -29,6 +29,7 @@ WIDER = 4
 """How many times as much is looked at behind a head of prose."""
 
 _LONG_LINE_BYTES = 120
+_LONG_LITERAL_BYTES = 1024  # it may be a text about the code, which is looked for behind it
 _SAMPLE_BYTES = 1024
 _WORDS = bytes(
     ord("a") if byte > 127 or chr(byte).isalnum() or byte == ord("_") else ord(" ")
@@ -93,30 +94,31 @@ def features_of_text(source: bytes) -> Features:
     return Features(**_told_by_lines(text), **_told_by_code(text))
 
 
-def shows_enough(features: Features) -> bool:
-    """Tell whether enough of what was looked at is code."""
-    prose = features.num_comment_bytes + features.num_docstring_bytes
-    return features.num_bytes - prose >= LEAST_CODE_BYTES
-
-
 def features_of(tree: Tree, source: bytes, grammar: str) -> Features:
     """Return the features of a text; `source` is what the grammar made the tree from."""
+    return look(tree, source, grammar)[0]
+
+
+def look(tree: Tree, source: bytes, grammar: str) -> tuple[Features, bool]:
+    """Return the features, and whether there was enough code among what was looked at."""
     window = WINDOW_BYTES
-    found = _in_window(tree, source, grammar, window)
-    while window < len(source) and not shows_enough(found):
+    found, num_code_bytes = _in_window(tree, source, grammar, window)
+    while window < len(source) and num_code_bytes < LEAST_CODE_BYTES:
         window *= WIDER
-        found = _in_window(tree, source, grammar, window)
-    return found
+        found, num_code_bytes = _in_window(tree, source, grammar, window)
+    return found, num_code_bytes >= LEAST_CODE_BYTES
 
 
-def _in_window(tree: Tree, source: bytes, grammar: str, window: int) -> Features:
+def _in_window(tree: Tree, source: bytes, grammar: str, window: int) -> tuple[Features, int]:
+    """Return what a window shows, and how many bytes of it are neither prose nor long literals."""
     seen = source[:window]
     text = _with_bare_ends(seen)
     lines = _told_by_lines(text)
     root = tree.root_node
     query = query_for(grammar, tree.language)
     if query is None:
-        return Features(num_nodes=root.descendant_count, **lines, **_told_by_code(text))
+        found_lines = Features(num_nodes=root.descendant_count, **lines, **_told_by_code(text))
+        return found_lines, len(text)
     cursor = QueryCursor(query)
     if len(source) > window:
         cursor.set_byte_range(0, window)
@@ -126,28 +128,34 @@ def _in_window(tree: Tree, source: bytes, grammar: str, window: int) -> Features
     functions = _ranges(found, "function")
     literals = _outermost(_ranges(found, "literal"))
     runs = _runs(comments, source)
-    docstring_bytes = _total(docstrings)
+    size_of = _sizer(source)
+    comment_bytes, docstring_bytes = size_of(runs), size_of(docstrings)
+    long = [one for one in literals if one[1] - one[0] >= _LONG_LITERAL_BYTES]
+    if docstrings and long:
+        known = set(docstrings)
+        long = [one for one in long if one not in known]
     imports = _ranges(found, "import")
-    return Features(
+    features = Features(
         **lines,
         **_told_by_code(_code(text, seen, comments, docstrings)),
         **_told_by_prose(comments, docstrings, source),
-        **_told_by_functions(functions, docstrings, runs, source),
+        **_told_by_functions(functions, docstrings, runs, source, size_of),
         **_told_by_calls(found.get("call", ()), source, spaced=grammar in _SPACED),
         num_nodes=root.descendant_count,
         num_comments=len(runs),
-        num_comment_bytes=_total(runs),
+        num_comment_bytes=comment_bytes,
         num_docstring_bytes=docstring_bytes,
         num_classes=len(found.get("class", ())),
         num_branches=len(found.get("branch", ())),
         num_literals=max(0, len(literals) - len(docstrings)),
-        num_literal_bytes=max(0, _total(literals) - docstring_bytes),
+        num_literal_bytes=max(0, size_of(literals) - docstring_bytes),
         num_imports=len(imports),
         comment_spans=_flat(runs),
         docstring_spans=_flat(docstrings),
         function_spans=_flat(functions),
         imports=tuple([_import(pair, source) for pair in imports[:MAX_IMPORTS]]),
     )
+    return features, len(text) - comment_bytes - docstring_bytes - size_of(long)
 
 
 def _with_bare_ends(text: bytes) -> bytes:
@@ -218,7 +226,11 @@ def _told_by_prose(ranges: _Ranges, docstrings: _Ranges, source: bytes) -> _Told
 
 
 def _told_by_functions(
-    functions: _Ranges, docstrings: _Ranges, runs: _Ranges, source: bytes
+    functions: _Ranges,
+    docstrings: _Ranges,
+    runs: _Ranges,
+    source: bytes,
+    size_of: Callable[[_Ranges], int],
 ) -> _Told:
     if not functions:
         return {}
@@ -226,7 +238,7 @@ def _told_by_functions(
     return {
         "num_functions": len(functions),
         "num_documented_functions": _num_documented(functions, docstrings, runs, source),
-        "num_function_bytes": _total(outer),
+        "num_function_bytes": size_of(outer),
         "longest_function_lines": max([source.count(b"\n", *pair) for pair in outer]) + 1,
         "deepest_function": _depth(functions),
     }
@@ -273,6 +285,13 @@ def _outermost(ranges: _Ranges) -> list[tuple[int, int]]:
 
 def _total(ranges: _Ranges) -> int:
     return sum([end - start for start, end in ranges])
+
+
+def _sizer(source: bytes) -> Callable[[_Ranges], int]:
+    """Return what counts the bytes of ranges, with one for each end of a line."""
+    if b"\r\n" not in source:
+        return _total
+    return lambda ranges: _total(ranges) - sum([source.count(b"\r\n", *one) for one in ranges])
 
 
 def _flat(ranges: _Ranges) -> tuple[int, ...]:

@@ -34,6 +34,7 @@ _KINDS: Mapping[str, str] = {
         multi_line_comment single_line_comment bracket_comment documentation_comment
         document_comment comment_block comment_line comment_block_annot comment_line_annot
         sexp_comment js_comment preproc_comment block_documentation_comment haddock
+        one_line_comment container_doc_comment groovydoc_comment xml_doc pod
     """,
     "import": """
         import import_statement import_from_statement future_import_statement import_declaration
@@ -200,7 +201,10 @@ _LIKE = {"tsx": "javascript", "typescript": "javascript", "qmljs": "javascript"}
 
 @cache
 def query_for(grammar: str, language: Language) -> Query | None:
-    """Return a grammar's query; None where it knows no functions, calls or branches."""
+    """Return a grammar's query, for comments alone where it knows no functions, calls or branches.
+
+    None where it knows not even comments.
+    """
     kinds = {
         language.node_kind_for_id(number)
         for number in range(language.node_kind_count)
@@ -213,7 +217,9 @@ def query_for(grammar: str, language: Language) -> Query | None:
     }
     own = _OWN.get(grammar, "")
     if not own and not (found["function"] or found["call"] or found["branch"]):
-        return None
+        if not found["comment"]:
+            return None
+        found = {"comment": found["comment"]}
     patterns = [
         f"[{' '.join(f'({name})' for name in names)}] @{capture}"
         for capture, names in found.items()

@@ -6,12 +6,12 @@ from typing import Final
 from tree_sitter import Tree
 
 from gristmill.runtime.model.document import UNCHECKED
-from gristmill.runtime.model.features import WINDOW_BYTES, Features
+from gristmill.runtime.model.features import LEAST_CODE_BYTES, WINDOW_BYTES, Features
 from gristmill.runtime.model.languages import Language
 from gristmill.syntax import budgets, features, opinions
 from gristmill.syntax.budgets import budget_for
 from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
-from gristmill.syntax.features import WIDER, features_of, features_of_text, shows_enough
+from gristmill.syntax.features import WIDER, features_of, features_of_text, look
 from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
@@ -20,9 +20,6 @@ from gristmill.syntax.readings import other_readings
 
 _TREELESS: Final = frozenset(("JSON",))
 """Languages of nothing but data: a tree would add little to what lines tell."""
-
-_LONG_QUOTES: Final = ('"""', "'''")
-"""What a string of several lines begins and ends with, in Python and TOML."""
 
 RULES: Final = 4
 """Grows with every change of a grammar or of how texts are read before they are judged."""
@@ -87,24 +84,26 @@ def _features_of_window(grammar: str, text: str) -> Features:
     while True:
         window = _window(text, size)
         parse = _parse(grammar, window)
-        found = features_of(parse.tree, parse.source, grammar)
-        if len(window) == len(text) or shows_enough(found):
-            return found
+        is_whole = len(window) == len(text)
+        if is_whole or not _is_misread(parse.tree):
+            found, is_enough = look(parse.tree, parse.source, grammar)
+            if is_whole or is_enough:
+                return found
         size *= WIDER
 
 
-def _window(text: str, size: int) -> str:
-    """Return the lines of a text that features are counted in.
+def _is_misread(window: Tree) -> bool:
+    """Tell whether its end makes a window another text: inside a string, what is prose is code."""
+    spans = errors_under(window.root_node).spans
+    return bool(spans) and spans[0][0] < LEAST_CODE_BYTES
 
-    It does not end inside a long string, which would be read as code.
-    """
+
+def _window(text: str, size: int) -> str:
+    """Return the lines of a text that features are counted in."""
     if len(text) <= size:
         return text
-    end = (text.rfind("\n", 0, size) + 1) or size
-    for quotes in _LONG_QUOTES:
-        if text.count(quotes, 0, end) % 2:
-            end = text.rfind(quotes, 0, end)
-    return text[:end]
+    end = text.rfind("\n", 0, size) + 1
+    return text[: end or size]
 
 
 def _judge(

@@ -230,12 +230,59 @@ def test_a_long_head_of_comments_lifts_no_poor_file_and_hides_no_good_one(size_b
     assert auc(scored_good, scored_poor) >= 0.9
 
 
-def test_a_long_docstring_saves_no_table_from_the_policy_of_zero() -> None:
-    name = "calibration_table.py"
+LONG = '"""' + "The numbers below were measured with care.\n" * 400 + '"""\n'
+HEADS = {
+    "a docstring": LONG,
+    "quotes in a comment": f'# A """ begins a docstring.\n{LONG}',
+    "quotes in a docstring": LONG.replace("care", 'care \\"""', 1),
+    "a docstring that reads as code": LONG.replace("The numbers below were measured with", "x ="),
+    "a string in parentheses": f"({LONG.strip()})\n",
+    "a string with a name": f"DOCUMENTATION = r{LONG}",
+    "one line that goes on": '"' + "The numbers below were measured.\\\n" * 400 + '"\n',
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize("name", ["calibration_table.py", "settings.py"])
+def test_a_long_text_at_the_head_saves_no_table_from_the_policy_of_zero(
+    name: str, head: str
+) -> None:
     text = (FIXTURE / "zero" / name).read_text(encoding="utf-8")
-    head = '"""' + "The numbers below were measured with care.\n" * 400 + '"""\n'
     (padded,) = StaticScorer(QualitySettings()).score([document(name, head + text)])
     assert padded.score == 0.0
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_a_long_text_at_the_head_makes_no_data_of_good_code(head: str) -> None:
+    text = (FIXTURE / "good" / "expr.py").read_text(encoding="utf-8")
+    (padded,) = StaticScorer(QualitySettings()).score([document("expr.py", head + text)])
+    assert padded.score is not None
+    assert padded.score > 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "comment"),
+    [
+        ("a.html", "<p>x</p>\n" * 8, "<!-- {} -->"),
+        ("Dockerfile", "FROM x\n" + "RUN y\n" * 8, "# {}"),
+        ("a.proto", 'syntax = "proto3";\nmessage A {\n  int32 b = 1;\n}\n', "// {}"),
+        ("a.zig", "pub fn f() void {\n" + '    print("x", .{});\n' * 8 + "}\n", "//! {}"),
+        ("a.sv", "module m(input a, output b);\n" + "assign b = a;\n" * 8 + "endmodule\n", "// {}"),
+    ],
+)
+def test_filler_comments_raise_no_score_in_other_languages_either(
+    name: str, text: str, comment: str
+) -> None:
+    head = "".join(
+        comment.format(f"Step {number}: the value of part {7 * number} goes on.") + "\n"
+        for number in range(60)
+    )
+    plain, padded = StaticScorer(QualitySettings()).score(
+        [document(name, text), document(name, f"{head}\n{text}")]
+    )
+    assert plain.score is not None
+    assert padded.score is not None
+    assert padded.score <= plain.score + 0.05
 
 
 def test_comments_that_drive_code_out_of_the_window_earn_no_modularity() -> None:

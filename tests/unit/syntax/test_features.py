@@ -441,6 +441,14 @@ def test_code_behind_a_head_of_prose_is_looked_at() -> None:
     assert nothing_but.num_code_lines == 0
 
 
+def test_the_ends_of_lines_change_no_figure() -> None:
+    text = "/*\n" + " so it is\n" * 20 + "*/\nint f(int a) {\n    return a;\n}\n"
+    told = features("c", text)
+    other = features("c", text.replace("\n", "\r\n"))
+    spans = dict.fromkeys(("comment_spans", "function_spans"), ())
+    assert other._replace(**spans) == told._replace(**spans)
+
+
 def test_lists_are_bounded_and_their_counts_are_not() -> None:
     text = "".join(f"import a{n}\n" for n in range(300)) + f"import {'b' * 500}\n"
     found = features("python", text)
