@@ -38,7 +38,7 @@ from gristmill.runtime.engine.envelope import (
     place_of_letter,
     topic_of,
 )
-from gristmill.runtime.engine.garbage import seldom_searched
+from gristmill.runtime.engine.garbage import Sweeper, seldom_searched
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.processors import OrderedProcessor, PooledProcessor, Processor
 from gristmill.runtime.engine.stream import StreamWorker
@@ -117,8 +117,10 @@ class Service(Process):
             api.answer_in_workers(version, self.stream.workers, whole=plugin.only_annotates)
         self.health.set_serving()
         self.log.info("serving", partitions=[])
+        sweeper = Sweeper(self.clock.monotonic)
         with seldom_searched():
             while not self.stopping:
+                sweeper.sweep()
                 self.health.beat()
                 time.sleep(_TICK_SECONDS)
 
@@ -157,9 +159,11 @@ class Service(Process):
         For the first time when it also knows where it stands: what is wrong there ends it.
         """
         has_served = is_serving = False
+        sweeper = Sweeper(self.clock.monotonic)
 
         def beat() -> None:
             nonlocal has_served, is_serving
+            sweeper.sweep()
             self.health.beat()
             self.health.set_log_away(reader.is_cut_off)
             is_ready = reader.is_member and (has_served or reader.is_placed)

@@ -5,11 +5,32 @@ are written: each search went over all of them again, for a twentieth of a run's
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _THRESHOLDS = 100_000, 20, 100
 """New objects before a search among them, and searches before one among older ones."""
+
+
+_SWEEP_SECONDS = 1.0
+
+
+class Sweeper:
+    """Has what is new searched once a second, where few objects may hold much.
+
+    A poll of kafka-python that nothing answers leaves an exception in a circle with its frames, and
+    these hold what is fetched next: megabytes, and a few dozen objects.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._swept = monotonic()
+
+    def sweep(self) -> None:
+        """Search now, if it is time."""
+        if (now := self._monotonic()) - self._swept >= _SWEEP_SECONDS:
+            self._swept = now
+            gc.collect(0)
 
 
 @contextmanager

@@ -172,12 +172,13 @@ def _gathered(parts: "list[Future[list[Answer]]]") -> "Future[list[Answer]]":
             left -= 1
             if left:
                 return
-        if not whole.set_running_or_notify_cancel():  # given up: nobody waits for it
-            return
         try:
-            whole.set_result([answer for part in parts for answer in part.result()])
+            if whole.set_running_or_notify_cancel():  # else it was given up: nobody waits for it
+                whole.set_result([answer for part in parts for answer in part.result()])
         except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits must learn it
             whole.set_exception(error)
+        finally:
+            parts.clear()  # they know of this function: a circle that would hold all answers
 
     for part in parts:
         part.add_done_callback(done)

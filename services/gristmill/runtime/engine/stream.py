@@ -141,6 +141,7 @@ class StreamWorker:
         try:
             if submit and not self._backoff.is_pausing:
                 self._submit_due()
+            self._await_answer()
             self._commit_oldest()
         except Rewound as error:
             self._begin_again(error)
@@ -152,11 +153,12 @@ class StreamWorker:
         self._report()
 
     def _patience(self) -> float:
-        """Return how long to wait for records; an answer is waited for here."""
+        """Return how long a poll may wait; where there is work, its answer is waited for."""
         if self._stopping or self._batches:
-            self._await_answer()
             return 0.0
-        return _IDLE_SECONDS if self.is_idle else _BUSY_SECONDS
+        if self._incoming:
+            return _BUSY_SECONDS if self._backoff.is_pausing else 0.0
+        return _IDLE_SECONDS
 
     def _await_answer(self) -> None:
         if self._batches:
@@ -171,10 +173,11 @@ class StreamWorker:
         self._incoming_bytes += sum(weight_of(delivery) for delivery in deliveries)
 
     def _submit_due(self) -> None:
+        has_submitted = False
         while self._incoming and self._submitted_bytes() < self._settings.inflight_bytes:
             if self._batches and self._batches[-1].is_alone:
                 return  # what came into work beside it might die in its name
-            if self._batches and self._batches[0].future.done():
+            if has_submitted and self._batches[0].future.done():
                 return  # a batch waits for its mark to begin: a backlog may not hold answers up
             if self._attempts.is_careful(self._incoming[0]):
                 if not self._batches:
@@ -189,6 +192,7 @@ class StreamWorker:
                 self._incoming_bytes += sum(weight_of(one) for one in deliveries)
                 continue
             self._submit(deliveries, self._processor.submit(deliveries))
+            has_submitted = True
 
     def _is_due(self) -> bool:
         """Tell whether what came in is enough for a batch, or has waited long enough."""
@@ -375,7 +379,6 @@ class StreamWorker:
         self._incoming_bytes = 0
         self._log.pause()
         while self._batches and self._clock.monotonic() < deadline:
-            self._await_answer()
             self._forget(self._log.poll(0.0).lost)
             self._turn(submit=False)
             beat()

@@ -1,10 +1,18 @@
 """Cycles are searched for seldom while documents go through, and as before afterwards."""
 
 import gc
+import weakref
 
 import pytest
 
-from gristmill.runtime.engine.garbage import seldom_searched
+from gristmill.runtime.engine.garbage import Sweeper, seldom_searched
+
+
+class Circle:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
 
 
 def test_searches_are_seldom_and_then_as_before() -> None:
@@ -15,6 +23,21 @@ def test_searches_are_seldom_and_then_as_before() -> None:
         assert gc.isenabled()
     assert gc.get_threshold() == before
     assert gc.get_freeze_count() == 0
+
+
+def test_what_is_new_is_searched_once_a_second() -> None:
+    seconds = 0.0
+    sweeper = Sweeper(lambda: seconds)
+    with seldom_searched():
+        circle = Circle()
+        held = weakref.ref(circle)
+        del circle
+        seconds = 0.9
+        sweeper.sweep()
+        assert held() is not None
+        seconds = 1.0
+        sweeper.sweep()
+        assert held() is None
 
 
 def test_a_failure_leaves_nothing_behind() -> None:

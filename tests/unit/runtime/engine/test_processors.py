@@ -1,6 +1,8 @@
 """How batches are worked off: in order in one place, or in chunks by worker processes."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -325,6 +327,25 @@ def test_a_batch_that_was_given_up_ends_without_a_word(
         pool.finish(0)
     assert caplog.records == []
     assert future.cancelled()
+
+
+@pytest.mark.parametrize("given_up", [False, True], ids=["answered", "given up"])
+def test_nothing_holds_the_answers_of_a_batch_that_is_done(
+    pooled: PooledProcessor, pool: HeldPool, *, given_up: bool
+) -> None:
+    gc.disable()  # circles would be found sooner or later: there shall be none
+    try:
+        future = pooled.submit(small(130))
+        if given_up:
+            future.cancel()
+        for number in range(3):
+            pool.finish(number)
+        held = [weakref.ref(chunk) for _, chunk in pool.chunks]
+        pool.chunks.clear()
+        del future
+        assert [one() for one in held] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_close_ends_the_pool(pooled: PooledProcessor, pool: HeldPool) -> None:
