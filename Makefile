@@ -44,7 +44,7 @@ kafka: | $(BIN)/python  ## fetch Apache Kafka's jars
 	@$(BIN)/python deploy/local/kafka_broker.py --fetch
 
 up: $(VENV)/.core $(if $(KAFKA_BOOTSTRAP),,kafka)  ## start Kafka and a worker for every stage on this machine; TLS=1: mutual TLS
-	@$(BIN)/python deploy/local/mill.py up $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(TLS),--tls)
+	@$(BIN)/python deploy/local/mill.py up $(if $(PARTITIONS),--partitions $(PARTITIONS)) $(if $(filter-out 0 no,$(TLS)),--tls)
 
 down: | $(BIN)/python  ## stop them in order; log, index, tables and blobs stay
 	@$(BIN)/python deploy/local/mill.py down

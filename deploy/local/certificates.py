@@ -11,6 +11,7 @@ from pathlib import Path
 
 CA, CA_KEY = "ca.pem", "ca.key"
 DAYS = 30
+_DAYS_OF_AUTHORITY = 3650  # it stays as long as its folder
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 _NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"
@@ -24,7 +25,8 @@ def make_authority(folder: Path, name: str = "Gristmill of this machine") -> Non
     """Make an authority in the folder; one that is there already stays."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / CA).exists():
-        _make(folder, "ca", name, ("-addext", "keyUsage=critical,keyCertSign,cRLSign"))
+        own = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        _make(folder, "ca", name, own, days=_DAYS_OF_AUTHORITY)
 
 
 def issue(folder: Path, name: str) -> tuple[Path, Path]:
@@ -37,13 +39,15 @@ def issue(folder: Path, name: str) -> tuple[Path, Path]:
     return _make(folder, name, name, (*signed, *more))
 
 
-def _make(folder: Path, file: str, name: str, options: tuple[str, ...]) -> tuple[Path, Path]:
+def _make(
+    folder: Path, file: str, name: str, options: tuple[str, ...], *, days: int = DAYS
+) -> tuple[Path, Path]:
     """Make a key and a certificate; neither is ever there half."""
     if shutil.which("openssl") is None:
         raise CertificateError("certificates are made by openssl, which is not installed")
     new = [folder / f"{file}.{kind}.new" for kind in ("pem", "key")]
     command = [
-        *("openssl", "req", "-x509", *_NEW_KEY, "-days", str(DAYS), "-subj", f"/CN={name}"),
+        *("openssl", "req", "-x509", *_NEW_KEY, "-days", str(days), "-subj", f"/CN={name}"),
         *("-out", str(new[0]), "-keyout", str(new[1]), *options),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

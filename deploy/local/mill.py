@@ -60,10 +60,7 @@ def up(home: Path, partitions: int | None, *, tls: bool) -> int:
     command = [sys.executable, __file__, "supervise", *(["--tls"] if tls else [])]
     if held(home):
         say("the mill is running already")
-        if tls and (state := read_state(home)) and not state["tls"]:
-            say("it runs without TLS: `make down` ends it, and then it can be started with")
-            return 1
-        return _wait_and_tell(home, None, options)
+        return _wait_and_tell(home, None, options, tls=tls)
     with open(home / LOG, "ab") as log:  # it appends, whoever inherits it: see `bound_log`
         begin = log.tell()
         supervisor = subprocess.Popen(
@@ -78,16 +75,25 @@ def up(home: Path, partitions: int | None, *, tls: bool) -> int:
     if code and supervisor.poll() is not None:
         if held(home):
             say("the mill was started by another command meanwhile")
-            return _wait_and_tell(home, None, options)
+            return _wait_and_tell(home, None, options, tls=tls)
         said = last_lines(home / LOG, begin)[-_TOLD_LINES:]
         say("\n".join(["the mill did not start; its log ends:", *said]))
     return code
 
 
 def _wait_and_tell(
-    home: Path, supervisor: "subprocess.Popen[bytes] | None", options: list[str]
+    home: Path,
+    supervisor: "subprocess.Popen[bytes] | None",
+    options: list[str],
+    *,
+    tls: bool | None = None,
 ) -> int:
+    """Wait and tell; `tls` is what was asked of a mill that another command started."""
     code = wait_until_ready(home, supervisor)
+    if not code and tls is not None and tls != bool(read_state(home)["tls"]):
+        how = "without" if tls else "with mutual"
+        say(f"it runs {how} TLS, as it was started; `make down` ends it")
+        code = 1 if tls else 0
     if held(home) and (home / BOOTSTRAP).exists():
         tell_differences(home, options)
     return code

@@ -257,6 +257,7 @@ def test_a_mill_without_tls_is_not_passed_off_as_one_with(running: Running) -> N
     done = running.script("up", "--tls")
     assert done.returncode == 1
     assert "it runs without TLS" in done.stderr
+    assert "make down" in done.stderr
     assert running.state == before
 
 

@@ -385,15 +385,16 @@ def test_the_command_ends_with_130_when_it_is_interrupted(door: Door, tmp_path: 
     for n in range(9000):
         (tmp_path / "src" / f"{n}.py").write_text(f"{n}\n" * 500)
     arguments = ["submit", str(tmp_path / "src"), "--to", door.address]
+    # Tests that run in the background of a shell ignore the signal, and would hand that on.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
     with subprocess.Popen(
-        gristmill(*arguments),
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background of a shell ignore the signal, and would hand that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads yet
+        [sys.executable, "-c", heeding, *gristmill(*arguments)], stderr=subprocess.PIPE, text=True
     ) as process:
         while not door.counted("IngestionService.Known"):
-            assert process.poll() is None
+            assert process.poll() is None, process.communicate()[1]
             threading.Event().wait(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)

@@ -1,5 +1,6 @@
 """Calls over a real socket: each failure has its status, and leaves nothing behind."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_served import Gate, Served, details, error_info, num_descriptors
 
+from gristmill.runtime.adapters.grpc_batches import Places
 from gristmill.runtime.model import (
     BadInput,
     Fatal,
@@ -370,6 +372,33 @@ def test_a_client_that_pings_without_end_is_sent_away_and_others_go_on(
         assert "ping" in caught.value.details().lower()
     gate.open.set()
     assert score(channel)(b"a", timeout=20) == b"a"
+
+
+def test_one_client_cannot_take_the_places_of_all() -> None:
+    async def take_many() -> None:
+        places = Places(4, 2)
+        await places.take("one")
+        await places.take("one")
+        assert places.are_taken("one")
+        waiting = asyncio.create_task(places.take("one"))
+        await asyncio.sleep(0)
+        assert not places.are_taken("other")
+        await places.take("other")
+        places.give("one")
+        await waiting
+        given_up = asyncio.create_task(places.take("one"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        for caller in ("one", "one", "other"):
+            places.give(caller)
+        await asyncio.gather(given_up, return_exceptions=True)
+        assert not places._own
+        for caller in ("a", "b", "c", "d"):
+            assert not places.are_taken(caller)
+            await places.take(caller)
+        assert places.are_taken("e")
+
+    asyncio.run(take_many())
 
 
 def test_one_client_cannot_take_the_calls_of_all() -> None:

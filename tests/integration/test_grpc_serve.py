@@ -127,7 +127,7 @@ def test_where_few_files_may_be_open_connections_give_way_and_calls_are_answered
     with serving(tmp_path, "syntax", most_files=1024) as few, ExitStack() as stack:
         host, port = few.address("grpc_port").split(":")
         warned = few.events()["fewer connections than wanted: the limit of open files is low"]
-        assert (warned["connections"], warned["open_files"]) == (768, 1024)
+        assert (warned["connections"], warned["open_files"]) == (512, 1024)
         channel = stack.enter_context(grpc.insecure_channel(f"{host}:{port}"))
         stub = syntax_pb2_grpc.SyntaxServiceStub(channel)
         info_pb2_grpc.InfoServiceStub(channel).Get(info_pb2.InfoServiceGetRequest())

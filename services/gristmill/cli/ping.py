@@ -10,7 +10,7 @@ from gristmill.cli.console import ERR, OUT, print_json
 from gristmill.cli.mill import DIRECTORY
 
 if TYPE_CHECKING:
-    from gristmill.client import Tls
+    from gristmill.client import Client, Tls
 
 _ASK_SECONDS = 5.0
 
@@ -62,8 +62,10 @@ def _ask(address: str, tls: "Tls | None") -> dict[str, Any]:
     try:
         with Client(address, tls=tls, timeout_seconds=_ASK_SECONDS, retries=once) as client:
             info = client.info()
+            answers = _answers(client, info.stage)
             told |= {
-                "serving": client.is_serving(),
+                "serving": client.is_serving() and answers is not False,
+                "answers": answers,
                 "stage": info.stage,
                 "state": state_of(info),
                 "detail": info.detail,
@@ -76,11 +78,27 @@ def _ask(address: str, tls: "Tls | None") -> dict[str, Any]:
     return told
 
 
+def _answers(client: "Client", stage: str) -> bool | None:
+    """Return whether the calls of a stage are answered; None where it serves none."""
+    from gristmill.client import CallError
+    from gristmill.runtime.wire.services import SERVICES
+
+    if (service := SERVICES.get(stage)) is None:
+        return None
+    try:
+        return client.is_serving(service)
+    except CallError as error:
+        if error.status != "NOT_FOUND":
+            raise
+        return None
+
+
 def _print(told: dict[str, Any]) -> None:
     if "error" in told:
         ERR.print(f"{told['address']:<22} {escape(told['error'])}")
         return
+    silent = "  [red]its calls are not answered now[/red]" if told["answers"] is False else ""
     OUT.print(
         f"{escape(told['stage']):<10} {escape(told['state']):<9} {escape(told['version']):<9} "
-        f"settings {told['settings']}  [dim]grpc {told['address']}[/dim]"
+        f"settings {told['settings']}  [dim]grpc {told['address']}[/dim]{silent}"
     )

@@ -55,6 +55,9 @@ class ServeSettings:
     max_batches: int = 32
     """Batches of callers that may be in work or waiting; calls beyond are refused, streams wait."""
 
+    max_client_batches: int = 24
+    """Of these, batches of one client."""
+
     max_connections: int = 2048
     """Connections at once to the gRPC port; more are closed at once."""
 
@@ -77,6 +80,7 @@ class ServeSettings:
             "max_message_bytes",
             "max_calls",
             "max_client_calls",
+            "max_client_batches",
             "max_batches",
             "max_connections",
         ):

@@ -74,7 +74,7 @@ class StageApi:
         if serve.api and self.stage in _METHODS:
             methods: dict[str, Any] = {}
             for name, streamed in _METHODS[self.stage].items():
-                calls = self._calls[name] = BatchCalls(serve.max_batches)
+                calls = self._calls[name] = BatchCalls(serve.max_batches, serve.max_client_batches)
                 methods |= calls.handlers(name, streamed=streamed)
             if self.stage == INGESTION:
                 methods |= self._ingestion.handlers()
@@ -97,7 +97,7 @@ class StageApi:
             certificates=Certificates(tls, self.log) if tls.certificate else None,
             max_message_bytes=serve.max_message_bytes,
             max_streams=serve.max_calls + _BESIDE,
-            max_connections=connections_within(serve.max_connections, self.log),
+            max_connections=connections_within(serve.max_connections, serve.max_calls, self.log),
         )
 
     def _serves(self) -> bool:

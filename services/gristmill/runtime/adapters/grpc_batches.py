@@ -5,6 +5,7 @@ batches; a call without one is refused, a stream without one waits, and its send
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from gristmill.runtime.adapters.grpc_calls import caller_of
 from gristmill.runtime.model import Overloaded, TooLate, Transient, Unfit
 
 _STEADY = 0.8  # of the pace so far, in each new figure
@@ -43,12 +45,52 @@ def _naming(number: int) -> Iterator[None]:
         raise error.in_batch(number) from error
 
 
+class Places:
+    """Places for batches: so many in all, and so many of one client, who shuts nobody out."""
+
+    def __init__(self, most: int, most_of_caller: int) -> None:
+        self._all = asyncio.Semaphore(most)
+        self._most_of_caller = most_of_caller
+        self._own: dict[str, asyncio.Semaphore] = {}
+        self._num_of: Counter[str] = Counter()
+
+    def are_taken(self, caller: str) -> bool:
+        """Tell whether a client would have to wait."""
+        return self._all.locked() or (caller in self._own and self._own[caller].locked())
+
+    async def take(self, caller: str) -> None:
+        """Wait for a place."""
+        self._num_of[caller] += 1
+        own = self._own.setdefault(caller, asyncio.Semaphore(self._most_of_caller))
+        try:
+            await own.acquire()
+            try:
+                await self._all.acquire()
+            except BaseException:
+                own.release()
+                raise
+        except BaseException:
+            self._forget(caller)
+            raise
+
+    def give(self, caller: str) -> None:
+        """Give a place back."""
+        self._all.release()
+        self._own[caller].release()
+        self._forget(caller)
+
+    def _forget(self, caller: str) -> None:
+        self._num_of[caller] -= 1
+        if not self._num_of[caller]:
+            del self._num_of[caller], self._own[caller]
+
+
 class BatchCalls:
     """One method and its stream, over a judge that comes when it is ready. In one event loop."""
 
-    def __init__(self, most_batches: int) -> None:
+    def __init__(self, most_batches: int, most_of_client: int) -> None:
         self.judge: Judge | None = None
-        self._places = asyncio.Semaphore(most_batches)
+        self._places = Places(most_batches, most_of_client)
         self._num_taken = 0
         self._last_end = 0.0
         self._reading: set[asyncio.Task[None]] = set()
@@ -63,19 +105,19 @@ class BatchCalls:
 
     async def one(self, request: bytes, context: _Context) -> bytes:
         """Answer one batch."""
-        judge = self._ready()
-        if self._places.locked():
+        judge, caller = self._ready(), caller_of(context)
+        if self._places.are_taken(caller):
             raise Overloaded("all places for batches are taken")
         left = context.time_remaining()
         ahead = self._num_taken - judge.num_workers
         if left is not None and ahead >= 0 and left < self._pace * (ahead + 1):
             raise TooLate("the batches before this one take longer than its deadline leaves")
-        await self._places.acquire()
-        return judge.answer(await self._begun(judge, request))
+        await self._places.take(caller)
+        return judge.answer(await self._begun(judge, caller, request))
 
     async def many(self, requests: AsyncIterator[bytes], context: _Context) -> None:
         """Answer batches in order; as many as the judge has workers, and one, are in work."""
-        judge = self._ready()
+        judge, caller = self._ready(), caller_of(context)
         begun: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue()
         room = asyncio.Semaphore(judge.num_workers + 1)
 
@@ -83,9 +125,9 @@ class BatchCalls:
             number = 0
             async for request in requests:
                 await room.acquire()
-                await self._places.acquire()
+                await self._places.take(caller)
                 with _naming(number):
-                    begun.put_nowait(self._begun(judge, request))
+                    begun.put_nowait(self._begun(judge, caller, request))
                 number += 1
 
         reading = asyncio.create_task(read())
@@ -119,7 +161,7 @@ class BatchCalls:
             raise Transient("the stage is not ready yet")
         return self.judge
 
-    def _begun(self, judge: Judge, request: bytes) -> "asyncio.Future[Any]":
+    def _begun(self, judge: Judge, caller: str, request: bytes) -> "asyncio.Future[Any]":
         """Begin a batch that has a place; it gives the place back whatever becomes of it."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -127,20 +169,20 @@ class BatchCalls:
         try:
             future = judge.submit(request)
         except BaseException:
-            self._end(began)
+            self._end(caller, began)
             raise
 
         def ended(_: "Future[Any]") -> None:
             with suppress(RuntimeError):  # the loop has ended before it
-                loop.call_soon_threadsafe(self._end, began)
+                loop.call_soon_threadsafe(self._end, caller, began)
 
         future.add_done_callback(ended)
         return asyncio.wrap_future(future)
 
-    def _end(self, began: float) -> None:
+    def _end(self, caller: str, began: float) -> None:
         now = asyncio.get_running_loop().time()
         took = now - max(began, self._last_end)
         self._pace = _STEADY * self._pace + (1 - _STEADY) * took
         self._last_end = now
         self._num_taken -= 1
-        self._places.release()
+        self._places.give(caller)

@@ -1,6 +1,7 @@
 """What the front door refuses by looking at an item alone: keys, names and sizes."""
 
 import re
+from dataclasses import replace
 
 from gristmill.runtime.model import (
     CrawlItem,
@@ -14,8 +15,10 @@ from gristmill.runtime.model import (
 NAME_BYTES = 4096
 """The longest path, address or other text about an origin: what file systems take for a path."""
 
-# Of Unicode, too: separators of lines, and what turns the direction of writing.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Of Unicode, too: separators of lines, what turns the direction of writing, and what is not seen.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]"
+)
 _DRIVE = re.compile(r"[A-Za-z]:")
 # What a source may say of a file that it did not read; all others are for stages to say.
 _FAULTS = frozenset(
@@ -47,12 +50,13 @@ def refused_origin(origin: Origin, *, is_read: bool = True) -> Refused | None:
             detail = f"origin.{name} is longer than {NAME_BYTES} bytes"
             return Refused(RefusalReason.NAME_TOO_LONG, detail)
         if _CONTROL.search(text):
-            detail = f"origin.{name} holds a control character"
+            detail = f"origin.{name} holds a control character, or one that is not seen"
             return Refused(RefusalReason.NAME_UNSAFE, detail)
     if is_read and _is_outside(origin.path):
         return Refused(RefusalReason.NAME_UNSAFE, "origin.path is absolute or points outside")
-    if ".." in _parts(origin.repository):
-        return Refused(RefusalReason.NAME_UNSAFE, "origin.repository points outside")
+    if _is_outside(origin.repository):
+        detail = "origin.repository is absolute or points outside"
+        return Refused(RefusalReason.NAME_UNSAFE, detail)
     return None
 
 
@@ -65,6 +69,14 @@ def refused_item(item: CrawlItem, max_file_bytes: int) -> Refused | None:
         detail = f"{item.size_bytes} bytes; files may have {max_file_bytes}"
         return Refused(RefusalReason.TOO_LARGE, detail)
     return refused_origin(item.origin, is_read=item.fault is None)
+
+
+def without_unsafe_name(item: CrawlItem) -> CrawlItem:
+    """Return a member of an archive, without its content where its name is none that is taken."""
+    refused = None if item.fault is not None else refused_origin(item.origin)
+    if refused is None or refused.reason is not RefusalReason.NAME_UNSAFE:
+        return item
+    return replace(item, content=None, fault=Reason.UNSAFE_MEMBER, detail=refused.detail)
 
 
 def _is_outside(path: str) -> bool:

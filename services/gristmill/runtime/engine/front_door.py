@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from gristmill.runtime.engine.budget import Budget, Quotas
 from gristmill.runtime.engine.crawl import content_sha256, crawl_message
-from gristmill.runtime.engine.door_rules import refused_item, refused_key
+from gristmill.runtime.engine.door_rules import refused_item, refused_key, without_unsafe_name
 from gristmill.runtime.engine.group_writer import GroupWriter
 from gristmill.runtime.engine.submit_settings import SubmitSettings
 from gristmill.runtime.model import (
@@ -245,7 +245,8 @@ class FrontDoor:
         group: dict[bytes, CrawlItem] = {}
         weight = 0
         for number, item in numbered:
-            group[_key_id(client, f"{key}\0{number}")] = item  # no client can give such a key
+            own = _key_id(client, f"{key}\0{number}")  # no client can give such a key
+            group[own] = without_unsafe_name(item)
             weight += len(item.content or b"")
             if len(group) >= _GROUP_ITEMS or weight >= _GROUP_BYTES:
                 break

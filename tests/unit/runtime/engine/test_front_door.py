@@ -178,6 +178,8 @@ def test_receipts_that_were_known_come_before_the_error_that_ends_a_stream(way: 
         (file("k", path="\\windows\\a.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u202eyp.exe"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u2028.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\u200b.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", repository="/etc"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="x\ny"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="../../etc"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a" * 4097), RefusalReason.NAME_TOO_LONG),

@@ -344,6 +344,17 @@ def test_what_is_wrong_inside_an_archive_is_put_on_record(way: Doorway) -> None:
     assert faults[3] == ("dist/a-1.0.tar", Reason.UNREADABLE)
 
 
+def test_a_member_whose_name_hides_something_is_put_on_record_without_its_content(
+    way: Doorway,
+) -> None:
+    names = ("good.py", "a\u202eyp.exe", "C:evil.py", "two\nlines.py")
+    sent = chunks("arch", tar(dict.fromkeys(names, b"1")), 1 << 20)
+    assert way.play(lambda way: way.send(sent)) == {"arch": Accepted(num_items=4)}
+    faults = {item.origin.path: (item.fault, item.content) for item in way.items}
+    hidden = (Reason.UNSAFE_MEMBER, None)
+    assert faults == {"good.py": (None, b"1"), **dict.fromkeys(names[1:], hidden)}
+
+
 def test_a_member_with_an_endless_name_is_put_on_record_with_its_beginning(way: Doorway) -> None:
     sent = chunks("arch", tar({"n" * 10_000: b"1"}), 1 << 20)
     assert way.play(lambda way: way.send(sent)) == {"arch": Accepted(num_items=1)}
