@@ -21,6 +21,11 @@ from gristmill.syntax.readings import other_readings
 _TREELESS: Final = frozenset(("JSON",))
 """Languages of nothing but data: a tree would add little to what lines tell."""
 
+_BEGINNINGS: Final = tuple(
+    f"\n{indent}{word}" for indent in ("", "    ") for word in ("def ", "class ", "@", "async def ")
+)
+"""What begins something new in Python."""
+
 RULES: Final = 4
 """Grows with every change of a grammar or of how texts are read before they are judged."""
 
@@ -81,29 +86,25 @@ def examine(
 def _features_of_window(grammar: str, text: str) -> Features:
     """Return the features of a text that nothing but them needs a tree of."""
     size = WINDOW_BYTES
-    while True:
-        window = _window(text, size)
-        parse = _parse(grammar, window)
-        is_whole = len(window) == len(text)
-        if is_whole or not _is_misread(parse.tree):
+    while size < len(text):
+        end = (text.rfind("\n", 0, size) + 1) or size
+        parse = _parse(grammar, text[:end])
+        if _is_misread(parse.tree):  # it may end inside of brackets alone
+            end = max(text.rfind(begin, size // 2, end) for begin in _BEGINNINGS) + 1
+            parse = _parse(grammar, text[:end])
+        if end and not _is_misread(parse.tree):
             found, is_enough = look(parse.tree, parse.source, grammar)
-            if is_whole or is_enough:
+            if is_enough:
                 return found
         size *= WIDER
+    parse = _parse(grammar, text)
+    return features_of(parse.tree, parse.source, grammar)
 
 
 def _is_misread(window: Tree) -> bool:
     """Tell whether its end makes a window another text: inside a string, what is prose is code."""
     spans = errors_under(window.root_node).spans
     return bool(spans) and spans[0][0] < LEAST_CODE_BYTES
-
-
-def _window(text: str, size: int) -> str:
-    """Return the lines of a text that features are counted in."""
-    if len(text) <= size:
-        return text
-    end = text.rfind("\n", 0, size) + 1
-    return text[: end or size]
 
 
 def _judge(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 WINDOW_BYTES = 8 << 10
 """How much of a text is looked at: four files of public code in five fit whole. It bounds what
 the largest cost."""
-LEAST_CODE_BYTES = WINDOW_BYTES // 2
+LEAST_CODE_BYTES = WINDOW_BYTES // 4
 """Code that has to be seen, or all there is: a longer look is taken behind a head of prose."""
 MAX_SPANS = 256
 """Spans kept in each list."""
