@@ -174,6 +174,7 @@ class _Submitting:
                 else:
                     self._paths[item.key] = _path_of(item)
                     yield item
+            self._say_now_and_then()  # what is known brings no receipt
 
     def _batches(self) -> "Iterator[list[Submission]]":
         from gristmill.client import Submission, item_key
