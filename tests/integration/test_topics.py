@@ -232,7 +232,11 @@ def test_under_members_at_work_no_partition_is_added(site: Site) -> None:
 
 
 def _poll_until(consumer: Any, records: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
+    # Who joins before it knows of the topic is given nothing, and hears of it minutes later.
+    for topic in consumer.subscription():
+        while not consumer.partitions_for_topic(topic):
+            assert time.monotonic() < deadline, f"{topic} is not known"
     read = 0
     while not consumer.assignment() or read < records:
         assert time.monotonic() < deadline, "nothing was assigned or read"
