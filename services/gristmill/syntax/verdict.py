@@ -89,10 +89,13 @@ def _features_of_window(grammar: str, text: str) -> Features:
     while size < len(text):
         end = (text.rfind("\n", 0, size) + 1) or size
         parse = _parse(grammar, text[:end])
-        if _is_misread(parse.tree):  # it may end inside of brackets alone
+        is_misread = _is_misread(parse.tree)
+        if is_misread:  # it may end inside of brackets alone
             end = max(text.rfind(begin, size // 2, end) for begin in _BEGINNINGS) + 1
-            parse = _parse(grammar, text[:end])
-        if end and not _is_misread(parse.tree):
+            if end:
+                parse = _parse(grammar, text[:end])
+                is_misread = _is_misread(parse.tree)
+        if not is_misread:
             found, is_enough = look(parse.tree, parse.source, grammar)
             if is_enough:
                 return found

@@ -11,6 +11,7 @@ from gristmill.runtime.model.outcome import (
     Outcome,
     OutcomeKind,
     Reject,
+    kind_of,
 )
 from gristmill.runtime.model.pickling import quickly_pickled
 from gristmill.runtime.model.reason import Reason
@@ -70,13 +71,9 @@ def grammar_at_fault(decision: Decision) -> str:
 
 
 def _kind(outcome: Outcome) -> OutcomeKind:
-    if isinstance(outcome, Keep):
-        return OutcomeKind.KEEP
-    if isinstance(outcome, Drop):
-        return OutcomeKind.DROP
-    if isinstance(outcome, Reject):
-        return OutcomeKind.DEAD if outcome.reason is Reason.UNHANDLED else OutcomeKind.REJECT
-    return OutcomeKind.SPLIT
+    if isinstance(outcome, Reject) and outcome.reason is Reason.UNHANDLED:
+        return OutcomeKind.DEAD
+    return kind_of(outcome)
 
 
 def documents_after(outcome: Outcome) -> tuple[Document, ...]:

@@ -15,13 +15,11 @@ from gristmill.runtime.model.document import (
 )
 from gristmill.runtime.model.outcome import (
     NO_EVIDENCE,
-    Drop,
     Evidence,
     Keep,
     Outcome,
     OutcomeKind,
-    Reject,
-    Split,
+    kind_of,
 )
 from gristmill.runtime.model.reason import Reason
 
@@ -63,13 +61,10 @@ class Verdict:
     annotations: Annotations | None = None
 
 
-_KINDS = {twin: OutcomeKind(twin.__name__.lower()) for twin in (Keep, Drop, Split, Reject)}
-
-
 def verdict_of(outcome: Outcome) -> Verdict:
     """Return an outcome without the document."""
     return Verdict(
-        outcome=_KINDS[type(outcome)],
+        outcome=kind_of(outcome),
         reason=getattr(outcome, "reason", None),
         evidence=outcome.evidence,
         annotations=outcome.document.annotations if isinstance(outcome, Keep) else None,

@@ -76,3 +76,15 @@ class Reject:
 
 
 Outcome = Keep | Drop | Split | Reject
+
+_KINDS = {
+    Keep: OutcomeKind.KEEP,
+    Drop: OutcomeKind.DROP,
+    Split: OutcomeKind.SPLIT,
+    Reject: OutcomeKind.REJECT,
+}
+
+
+def kind_of(outcome: Outcome) -> OutcomeKind:
+    """Return what an outcome is called; that a reject was a death is for the ledger to say."""
+    return _KINDS[type(outcome)]
