@@ -39,7 +39,9 @@ from gristmill.runtime.wire import decode_document
 from gristmill.shards.writer import TableWriter
 
 _SECONDS = 60.0
-_STALL_S, _NO_PROGRESS_S, _AWAY_S = 12.0, 5.0, 14.0
+# Of a turn without a broker the longest waits add up to 19 s: for its heartbeat's answer (10), its
+# producer (3), its place (3) and its group (3). The broker is away for longer than both limits.
+_STALL_S, _NO_PROGRESS_S, _AWAY_S = 20.0, 10.0, 22.0
 _WATCHED = ("ingestion", "syntax")
 
 # A client that is cut off in the middle of things says so when it is collected.
