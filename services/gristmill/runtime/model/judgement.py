@@ -35,20 +35,21 @@ class SourceFile:
     content: str
     annotations: Annotations = field(default_factory=Annotations)
 
-    def document(self) -> Document:
-        """Return the document that a stage judges in its stead."""
-        content = self.content.encode()
-        sha256 = sha256_hex(content)
-        return Document(
-            id=document_id(Kind.FILE, self.origin, sha256),
-            kind=Kind.FILE,
-            origin=self.origin,
-            position=ASKED,
-            body=FileText(content=self.content, encoding="utf-8"),
-            content_sha256=sha256,
-            size_bytes=len(content),
-            annotations=self.annotations,
-        )
+
+def document_asked_about(origin: Origin, content: str, annotations: Annotations) -> Document:
+    """Return the document that a stage judges in a file's stead."""
+    data = content.encode()
+    sha256 = sha256_hex(data)
+    return Document(
+        id=document_id(Kind.FILE, origin, sha256),
+        kind=Kind.FILE,
+        origin=origin,
+        position=ASKED,
+        body=FileText(content=content, encoding="utf-8"),
+        content_sha256=sha256,
+        size_bytes=len(data),
+        annotations=annotations,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

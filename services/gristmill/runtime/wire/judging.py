@@ -5,6 +5,7 @@ verdicts that are bytes already: a file is read once, by the worker process that
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -16,12 +17,11 @@ from gristmill.runtime.model import (
     Poison,
     RawFile,
     Reason,
-    SourceFile,
     Unfit,
     Verdict,
 )
 from gristmill.runtime.model.document import sha256_hex
-from gristmill.runtime.model.judgement import ASKED
+from gristmill.runtime.model.judgement import ASKED, document_asked_about
 from gristmill.runtime.model.outcome import NO_EVIDENCE
 from gristmill.runtime.wire.generated.gristmill.ingestion.v1 import ingestion_pb2
 from gristmill.runtime.wire.generated.gristmill.v1 import outcome_pb2, verdict_pb2
@@ -77,16 +77,37 @@ def join_verdicts(verdicts: Sequence[bytes], version: str) -> bytes:
 
 def encode_verdict(verdict: Verdict) -> bytes:
     """Return a verdict as `join_verdicts` takes it."""
-    message = verdict_pb2.Verdict(outcome=_OUTCOMES[verdict.outcome])
-    if verdict.reason is not None:
-        message.reason = _REASONS[verdict.reason]
-    # Most are the very ones that mean nothing: to compare field by field would cost more.
-    if verdict.evidence is not NO_EVIDENCE and verdict.evidence != NO_EVIDENCE:
+    found = verdict.annotations
+    # Many are the very ones that mean nothing: to compare field by field would cost more.
+    if verdict.evidence is NO_EVIDENCE and (found is None or found is _NOTHING_FOUND):
+        return _bare_verdict(verdict.outcome, verdict.reason, found is None)
+    message = _verdict_message(verdict.outcome, verdict.reason)
+    if verdict.evidence != NO_EVIDENCE:
         message.evidence.MergeFrom(message_of(verdict.evidence))  # type: ignore[arg-type]  # its own
-    if (found := verdict.annotations) is not None:
+    if found is not None:
         message.annotations.SetInParent()
-        if found is not _NOTHING_FOUND and found != _NOTHING_FOUND:
-            message.annotations.MergeFrom(message_of(verdict.annotations))  # type: ignore[arg-type]
+        if found != _NOTHING_FOUND:
+            message.annotations.MergeFrom(message_of(found))  # type: ignore[arg-type]  # its own
+    return _as_field(message)
+
+
+@cache
+def _bare_verdict(outcome: OutcomeKind, reason: Reason | None, is_gone: bool) -> bytes:  # noqa: FBT001  # part of the key
+    """Return a verdict with nothing but what was decided; without annotations if it is gone."""
+    message = _verdict_message(outcome, reason)
+    if not is_gone:
+        message.annotations.SetInParent()
+    return _as_field(message)
+
+
+def _verdict_message(outcome: OutcomeKind, reason: Reason | None) -> verdict_pb2.Verdict:
+    return verdict_pb2.Verdict(
+        outcome=_OUTCOMES[outcome], reason=None if reason is None else _REASONS[reason]
+    )
+
+
+def _as_field(message: verdict_pb2.Verdict) -> bytes:
+    """Return a verdict as one of the field of all of them."""
     data = message.SerializeToString()
     return bytes([_FILES << 3 | _LENGTH_DELIMITED]) + _length(data) + data
 
@@ -109,7 +130,7 @@ def decode_source_file(data: bytes) -> Document:
         raise Unfit("", str(error)) from error
     if not origin.path:
         raise Unfit("origin.path", "gristmill.v1.Origin: path is missing")
-    return SourceFile(origin=origin, content=message.content, annotations=annotations).document()
+    return document_asked_about(origin, message.content, annotations)
 
 
 def decode_raw_item(data: bytes) -> RawFile:

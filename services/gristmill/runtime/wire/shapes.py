@@ -130,7 +130,15 @@ def origin_of(message: document_pb2.Origin) -> model.Origin:
     """Return an origin as the rules give it, by a shorter way: every document has one."""
     if message.HasField("fetched_at"):
         return value_of(model.Origin, message)
-    return model.Origin(**dict(zip(_ORIGIN_TEXTS, _ORIGIN_TEXTS_OF(message), strict=True)))
+    return model.Origin(
+        source=message.source,
+        repository=message.repository,
+        path=message.path,
+        url=message.url,
+        revision=message.revision,
+        licence=message.licence,
+        crawl=message.crawl,
+    )
 
 
 def document_message(document: model.Document) -> Message:
@@ -199,7 +207,6 @@ _COUNTS_OF = attrgetter(*model.Features._fields[:_NUM_COUNTS])
 _LISTS_OF = attrgetter(*_FEATURE_LISTS)
 
 _ORIGIN_TEXTS = ("source", "repository", "path", "url", "revision", "licence", "crawl")
-_ORIGIN_TEXTS_OF = attrgetter(*_ORIGIN_TEXTS)
 _ORIGIN = Rule(message_of, origin_of, "refused")
 _FOUND = {"origin": _ORIGIN, "position": _nested(model.Position)}
 
