@@ -8,7 +8,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,9 +115,9 @@ def test_a_worker_that_waits_for_its_broker_is_not_ended_by_the_watchdog(mill: M
     assert [life.process.returncode for life in lives] == [0, 0]
 
 
-def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mill) -> None:
-    """While a broker goes or comes, topics may be missing from what a client knows of them."""
-    topic = topic_of("faulty")  # which nobody here writes to
+@contextmanager
+def joiner(mill: Mill, topic: str) -> Iterator[KafkaReader]:
+    """Give a reader that gets to its broker through the proxy, which is well again behind it."""
     reader = KafkaReader(
         replace(mill.settings, bootstrap=mill.cluster.proxied_bootstrap, session_seconds=2.0),
         group="joiners",
@@ -126,13 +126,38 @@ def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mi
         log=JsonLog("joiners", stream=io.StringIO()),
         start_at=lambda _: 0,
     )
-
-    def is_member() -> bool:
-        reader.poll(0.1)
-        return reader.is_member
-
-    coordinator, known = reader._consumer._coordinator, {topic: {0}}
     try:
+        yield reader
+    finally:
+        mill.proxy.heal()
+        reader.close()
+
+
+def test_a_reader_tells_that_it_is_cut_off_and_that_it_is_no_longer(mill: Mill) -> None:
+    with joiner(mill, topic_of("faulty")) as reader:
+
+        def told() -> tuple[bool, int | None]:
+            reader.poll(0.1)
+            reader.lag()
+            return reader.is_cut_off, reader.known_lag
+
+        wait_for(lambda: told() == (False, 0), "it has settled")
+        mill.proxy.refuse()
+        wait_for(lambda: told() == (True, None), "it is cut off, and its lag is not known", 20)
+        mill.proxy.heal()
+        wait_for(lambda: told() == (False, 0), "it is back", 20)
+
+
+def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mill) -> None:
+    """While a broker goes or comes, topics may be missing from what a client knows of them."""
+    topic = topic_of("faulty")  # which nobody here writes to
+    with joiner(mill, topic) as reader:
+
+        def is_member() -> bool:
+            reader.poll(0.1)
+            return reader.is_member
+
+        coordinator, known = reader._consumer._coordinator, {topic: {0}}
         wait_for(
             lambda: is_member() and coordinator._assignment_snapshot == known, "it has settled"
         )
@@ -142,9 +167,6 @@ def test_a_reader_comes_back_into_its_group_whatever_it_had_left_it_for(mill: Mi
         coordinator._assignment_snapshot = known
         mill.proxy.heal()
         wait_for(is_member, "it is back", 10)
-    finally:
-        mill.proxy.heal()
-        reader.close()
 
 
 # --- gone -----------------------------------------------------------------------------------------
