@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -99,8 +100,10 @@ class Served:
 
     @property
     def num_tasks(self) -> int:
-        """How many tasks run in the server's loop."""
+        """How many tasks run in the server's loop; none when it has ended."""
         loop = self.servers._grpc._loop
+        if not loop.is_running():
+            return 0
         done: list[int] = []
         ready = threading.Event()
 
@@ -187,6 +190,23 @@ def details(error: Any, *kinds: Any) -> list[Any]:
                     if one.Unpack(message):
                         found.append(message)
     return found
+
+
+@contextmanager
+def nothing_left(served: Served) -> Iterator[None]:
+    """Whatever is called within has ended without a task or an open file when it is over."""
+    tasks, descriptors = served.num_tasks, num_descriptors()
+    yield
+    # The library itself opens a few with the first call of a process.
+    until(lambda: served.num_tasks <= tasks and num_descriptors() <= descriptors + 5)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
 
 
 def num_descriptors() -> int:

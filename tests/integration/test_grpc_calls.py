@@ -11,7 +11,15 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from grpc_served import Gate, Served, details, error_info, num_descriptors
+from grpc_served import (
+    Gate,
+    Served,
+    details,
+    error_info,
+    nothing_left,
+    num_descriptors,
+    until,
+)
 
 from gristmill.runtime.adapters.grpc_batches import Places
 from gristmill.runtime.model import (
@@ -33,7 +41,8 @@ Code = grpc.StatusCode
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    with Served("quality", {"SERVE_MAX_BATCHES": "3", "SERVE_MAX_MESSAGE_BYTES": "100000"}) as made:
+    settings = {"SERVE_MAX_BATCHES": "3", "SERVE_MAX_MESSAGE_BYTES": "100000"}
+    with Served("quality", settings) as made, nothing_left(made):
         yield made
 
 
@@ -65,13 +74,6 @@ def failure(call: Callable[[], Any]) -> Any:
     with pytest.raises(grpc.RpcError) as caught:
         call()
     return caught.value
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def test_a_call_is_answered_and_counted(served: Served, gate: Gate, channel: Any) -> None:

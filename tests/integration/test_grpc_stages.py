@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_served import Served, details, serve_all
 
 from gristmill import __version__
@@ -203,6 +204,39 @@ def test_shards_lists_tables_and_refuses_others(stub: Callable[..., Any]) -> Non
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         (found,) = details(caught.value)
         assert [one.field for one in found.field_violations] == [field]
+
+
+def test_shards_does_not_say_that_it_serves_while_its_tables_are_gone(
+    served: dict[str, Served], directory: Path, stub: Callable[..., Any]
+) -> None:
+    health = stub("shards", health_pb2_grpc.HealthStub)
+    request = health_pb2.HealthCheckRequest(service="gristmill.shards.v1.ShardsService")
+    assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+    away = directory.with_name("away")
+    directory.rename(away)
+    try:
+        assert health.Check(request).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    finally:
+        away.rename(directory)
+    assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_reason_that_this_version_does_not_know_is_refused_and_the_rest_goes_on(
+    stub: Callable[..., Any],
+) -> None:
+    origin = document_pb2.Origin(source="s", repository="r", path="a.py")
+    unread = ingestion_pb2.UnreadFile(origin=origin, size_bytes=1, fault=9999)  # type: ignore[arg-type]
+    file = ingestion_pb2.File(origin=origin, content=b"x = 1\n")
+    items = [
+        ingestion_pb2.Item(key="unknown", unread=unread),
+        ingestion_pb2.Item(key="known", file=file),
+    ]
+    submit = stub("ingestion", ingestion_pb2_grpc.IngestionServiceStub).Submit
+    responses = submit(iter([ingestion_pb2.SubmitRequest(items=items)]), timeout=SECONDS)
+    found = {one.key: one for response in responses for one in response.receipts}
+    assert found["known"].HasField("accepted")
+    assert "fault" in found["unknown"].refused.detail
+    assert found["unknown"].refused.reason == ingestion_pb2.REFUSAL_REASON_FIELD_UNFIT
 
 
 # --- a stranger's client --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import certificates
 import grpc
 import pytest
-from grpc_served import HOST, Gate, Log, Served
+from grpc_served import HOST, Gate, Log, Served, nothing_left
 
 from gristmill.runtime.adapters.grpc_tls import Certificates, TlsSettings, require_private
 from gristmill.runtime.model import BadInput
@@ -60,7 +60,11 @@ def _settings(files: Path, client_ca: Path | None = None) -> dict[str, str]:
 @pytest.fixture
 def served(files: Path, authority: Path) -> Iterator[Served]:
     """A server that asks its clients for certificates."""
-    with Served("quality", _settings(files, authority)) as made, closing(Gate()) as gate:
+    with (
+        Served("quality", _settings(files, authority)) as made,
+        closing(Gate()) as gate,
+        nothing_left(made),
+    ):
         gate.open.set()
         made.api._calls["Score"].judge = gate
         yield made

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_served import details
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
@@ -184,12 +185,14 @@ def test_an_unknown_service_is_unknown(served: Served) -> None:
 def test_many_watchers_leave_room_for_checks(served: Served) -> None:
     with served.client() as client:
         streams = [client.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(20)]
-        codes = []
+        errors = []
         for stream in streams:
             try:
                 next(stream)
             except grpc.RpcError as error:
-                codes.append(error.code())
+                errors.append(error)
+        assert all(map(details, errors)), "they are told when to try again"
+        codes = [error.code() for error in errors]
         assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 12
         assert served.told() == ("starting", True, False)
         for stream in streams:

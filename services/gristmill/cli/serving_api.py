@@ -1,5 +1,6 @@
 """Putting the gRPC face of a stage together: which calls it serves, and who answers them."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,11 +20,12 @@ from gristmill.runtime.adapters.health import Health
 from gristmill.runtime.adapters.iceberg_snapshots import list_tables
 from gristmill.runtime.adapters.json_log import JsonLog
 from gristmill.runtime.adapters.prometheus import PrometheusMetrics
+from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.adapters.settings import Settings
 from gristmill.runtime.engine.judging import Judged, PooledJudge, ThreadJudge, judge_batch
 from gristmill.runtime.engine.pool import WorkerPool, default_num_workers
 from gristmill.runtime.engine.submit_stream import submit
-from gristmill.runtime.model import ServiceFacts
+from gristmill.runtime.model import BadInput, ServiceFacts
 from gristmill.runtime.model.fingerprint import fingerprint
 from gristmill.runtime.ports import Clock, DedupLookup
 from gristmill.runtime.wire.judging import join_verdicts
@@ -64,6 +66,7 @@ class StageApi:
     _calls: dict[str, BatchCalls] = field(default_factory=dict)
     _judges: list[PooledJudge | ThreadJudge] = field(default_factory=list)
     _ingestion: IngestionCalls = field(default_factory=IngestionCalls)
+    _tables: str | None = None
 
     def services(self) -> Services:
         """Return what the server serves from its start on. Raises BadInput."""
@@ -103,6 +106,8 @@ class StageApi:
     def _serves(self) -> bool:
         """Tell whether the calls of the stage are answered now."""
         if not self.health.answers or any(one.judge is None for one in self._calls.values()):
+            return False
+        if self._tables is not None and not _are_tables(self._tables):
             return False
         return self.stage != INGESTION or (self._ingestion.is_open and not self.health.log_is_away)
 
@@ -164,6 +169,7 @@ class StageApi:
             name, limit = decode_list_request(request)
             return encode_tables(list_tables(open_tables(directory), name, limit))
 
+        self._tables = directory
         self._answer("List", answer)
 
     def _drain(self) -> None:
@@ -202,3 +208,12 @@ class StageApi:
             )
 
         return unary(get)
+
+
+def _are_tables(directory: str) -> bool:
+    """Tell whether tables lie in a directory that this version reads."""
+    try:
+        RunDirectory(directory)
+    except BadInput:
+        return False
+    return os.path.exists(os.path.join(directory, "catalog.db"))

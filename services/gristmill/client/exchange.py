@@ -86,6 +86,7 @@ def _responses(
                 return
             if isinstance(told, Exception):
                 raise told
+            window.heard()
             yield told
     finally:
         call.cancel()

@@ -124,6 +124,7 @@ class Window:
                 for chunk in item.chunks():
                     (request,) = _together([chunk], self._most_request_bytes)
                     yield request
+                    self.heard()  # the connection has taken it: an archive has one receipt at last
                     if isinstance(request, Receipt):
                         break
 
@@ -207,8 +208,13 @@ class Window:
         with self._changed:
             return self._exhausted and not (self._unsent or self._sent or self._later)
 
+    def heard(self) -> None:
+        """Note a sign of life that answers nothing."""
+        with self._changed:
+            self._quiet_since = time.monotonic()
+
     def silent_seconds(self) -> float:
-        """Return for how long nothing was answered though something is due."""
+        """Return for how long there was no sign of life though something is due."""
         with self._changed:
             return time.monotonic() - self._quiet_since if self._sent else 0.0
 

@@ -38,6 +38,9 @@ class IngestionStage:
         if raw.fault is not None:
             return Drop(raw.fault, Evidence(detail=raw.detail))
         assert raw.content is not None, "a file has content or a fault"
+        # Readers look at the size first; what others put into the log they may not have.
+        if len(raw.content) > self._settings.max_file_bytes:
+            return Drop(Reason.TOO_LARGE)
         text = decode(raw.content)
         if isinstance(text, Reason):
             return Drop(text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -54,7 +55,10 @@ class Breaking(Call):
 
 
 def answers(
-    items: Iterable[Item], call: Callable[[Iterator[bytes]], object], retries: Retries = QUICK
+    items: Iterable[Item],
+    call: Callable[[Iterator[bytes]], object],
+    retries: Retries = QUICK,
+    timeout_seconds: float = 20,
 ) -> Iterator[str]:
     window = Window(items, most_items=100, most_bytes=1 << 20)
 
@@ -62,7 +66,14 @@ def answers(
         if window.answered(response.decode()):
             yield response.decode()
 
-    return exchange(call, window, settle, silence=SILENCE, timeout_seconds=20, retries=retries)
+    return exchange(
+        call,
+        window,
+        settle,
+        silence=SILENCE,
+        timeout_seconds=timeout_seconds,
+        retries=retries,
+    )
 
 
 def test_a_stream_that_breaks_after_each_answer_is_begun_again() -> None:
@@ -82,6 +93,18 @@ def test_a_response_that_settles_nothing_is_no_progress() -> None:
     with pytest.raises(CallError, match="broken"):
         list(answers([file("key")], cut))
     assert len(begun) == QUICK.attempts
+
+
+def test_a_response_that_settles_nothing_is_a_sign_of_life() -> None:
+    class Slow(Call):
+        def __iter__(self) -> Iterator[bytes]:
+            for key in super().__iter__():
+                for _ in range(3):
+                    Event().wait(0.7)
+                    yield b""
+                yield key
+
+    assert list(answers([file("key")], Slow, timeout_seconds=1.5)) == ["key"]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 257, "é" * 129, "k\n", "\udcff"], ids=ascii)

@@ -242,3 +242,18 @@ def test_an_archive_that_vanished_ends_the_stream_and_is_the_callers_to_learn(
     assert set(all_keys(window.requests(never))) <= {"k1", "k2"}
     assert isinstance(window.error, FileNotFoundError)
     window.close()
+
+
+def test_each_part_of_an_archive_that_goes_is_a_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.tar").write_bytes(b"x" * 2_000_000)
+    item = archive_item(str(tmp_path / "a.tar"), Origin(source="s", repository="r", path="a.tar"))
+    clock = [0.0]
+    monkeypatch.setattr("gristmill.client.window.time.monotonic", lambda: clock[0])
+    window = Window([item], most_items=10, most_bytes=10_000)
+    requests = window.requests(never)
+    next(requests)
+    for _ in requests:
+        assert window.silent_seconds() == 0
+        clock[0] += 50  # it takes its time

@@ -68,6 +68,7 @@ def test_the_hash_is_of_the_original_bytes_whatever_the_encoding() -> None:
     [
         (Reason.VENDORED, CODE, "node_modules/a/b.js"),
         (Reason.LOCK_FILE, b"{}\n", "package-lock.json"),
+        (Reason.TOO_LARGE, b"x = 1\n" * 200_000, "a.py"),
         (Reason.BINARY, b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "logo.py"),
         (Reason.UNDECODABLE, codecs.BOM_UTF8 + b"caf\xe9", "a.py"),
         (Reason.EMPTY, b"", "src/__init__.py"),

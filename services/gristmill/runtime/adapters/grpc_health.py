@@ -12,7 +12,9 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
+from gristmill.runtime.adapters.grpc_errors import abort
 from gristmill.runtime.adapters.health import Health
+from gristmill.runtime.model import Overloaded
 
 SERVICE = "grpc.health.v1.Health"
 _TICK_SECONDS = 0.2  # how soon a stall is noticed: nothing happens then
@@ -66,7 +68,7 @@ class HealthServicer:
         """Tell the state of a service, and again whenever it has changed."""
         service = await _known(request, context)
         if self._num_watchers >= _MOST_WATCHERS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers")
+            await abort(context, Overloaded(f"{_MOST_WATCHERS} watchers of health at most"))
         loop, event = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:

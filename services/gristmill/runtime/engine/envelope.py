@@ -110,7 +110,7 @@ class Envelope:
         return RawFile(
             origin=item.origin,
             position=self.position(delivery),
-            size_bytes=item.size_bytes,
+            size_bytes=item.size_bytes if content is None else len(content),
             content=content,
             content_sha256=sha256_hex(content) if content is not None else "",
             fault=item.fault,

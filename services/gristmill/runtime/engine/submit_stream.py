@@ -37,6 +37,7 @@ from gristmill.runtime.wire import decode_submissions, encode_receipts
 _ITEM_BYTES = 1024  # what an item costs beside its bytes
 _MOST_RECEIPTS = 2000  # in one response, which stays below 4 MiB
 _NO_ROOM_SECONDS = 30.0
+_SIGN_SECONDS = 10.0  # how often a client hears that its archives are in work
 
 
 async def submit(
@@ -54,7 +55,7 @@ async def submit(
     reader.add_done_callback(stream.end)
     door.readers.add(reader)
     try:
-        while receipts := await stream.receipts():
+        while (receipts := await stream.receipts()) is not None:
             yield encode_receipts(receipts)
             stream.items.give(len(receipts))
     finally:
@@ -82,24 +83,44 @@ class SubmitStream:
         self._out: asyncio.Queue[list[Receipt] | Exception | None] = asyncio.Queue()
         self._in_work: set[asyncio.Task[None]] = set()
         self._archive: _Receiving | None = None
+        self._num_archives_in_work = 0
         self._refused_archive = ""
         self._is_over = False
         self._error: Exception | None = None
 
-    async def receipts(self) -> list[Receipt]:
-        """Return the receipts that there are, at least one; none when the stream has ended."""
+    async def receipts(self) -> list[Receipt] | None:
+        """Return the receipts that there are; None when the stream has ended.
+
+        There is at least one, unless an archive is in work: it may take minutes, and whoever waits
+        for it is to hear something.
+        """
         receipts: list[Receipt] = []
         while not self._is_over and len(receipts) < _MOST_RECEIPTS:
-            if receipts and self._out.empty():
+            if not self._out.empty():
+                told = self._out.get_nowait()
+            elif receipts:
                 break
-            told = await self._out.get()
+            else:
+                try:
+                    told = await self._next()
+                except TimeoutError:
+                    return []
             if isinstance(told, list):
                 receipts += told
             else:
                 self._is_over, self._error = True, told
         if not receipts and self._error is not None:
             raise self._error
-        return receipts
+        return receipts or None
+
+    async def _next(self) -> list[Receipt] | Exception | None:
+        """Return what is next to tell. Raises TimeoutError while an archive takes its time."""
+        while True:
+            try:
+                return await asyncio.wait_for(self._out.get(), _SIGN_SECONDS)
+            except TimeoutError:
+                if self._num_archives_in_work:
+                    raise
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -265,6 +286,7 @@ class SubmitStream:
             self._archive = None
 
     async def _accept_archive(self, archive: _Receiving) -> None:
+        self._num_archives_in_work += 1
         try:
             receipt = await self._door.accept_archive(
                 self._client, archive.key, archive.origin, archive.spooled
@@ -273,6 +295,7 @@ class SubmitStream:
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller must learn it
             self._out.put_nowait(error)
         finally:
+            self._num_archives_in_work -= 1
             archive.spooled.close()
 
 

@@ -32,6 +32,7 @@ _M = TypeVar("_M", bound=Message)
 _FILES = 1  # the number of `files` in every request, of `verdicts` in every response
 _VERSION = 2  # the number of `version` in every response
 _LENGTH_DELIMITED = 2
+MOST_FILES = 10_000
 _FIXED_BYTES = {1: 8, 5: 4}  # by wire type
 _MORE = 0x80
 
@@ -46,8 +47,11 @@ _REASONS: Mapping[Reason, outcome_pb2.Reason] = {
 
 
 def split_files(request: bytes) -> list[bytes]:
-    """Return the files of a request of any stage. Raises Unfit when it is no such message."""
-    files = []
+    """Return the files of a request of any stage.
+
+    Raises Unfit when it is no such message, or has too many: it is cut in the server's own loop.
+    """
+    files: list[bytes] = []
     at, end = 0, len(request)
     try:
         while at < end:
@@ -58,6 +62,8 @@ def split_files(request: bytes) -> list[bytes]:
                 if at + length > end:
                     raise IndexError
                 if tag >> 3 == _FILES:
+                    if len(files) == MOST_FILES:
+                        raise Unfit("files", f"a batch may have {MOST_FILES:,} files")
                     files.append(request[at : at + length])
                 at += length
             elif wire_type == 0:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from door import Doorway, chunks, file, tar
 
+from gristmill.runtime.engine import submit_stream
 from gristmill.runtime.engine.submit_stream import portions, submit
 from gristmill.runtime.model import (
     Accepted,
@@ -443,3 +444,23 @@ def test_an_archive_that_is_not_complete_at_the_end_leaves_nothing(
     assert way.writer.written == []
     assert way.spool.held_bytes == 0
     assert os.listdir(tmp_path) == []
+
+
+def test_while_an_archive_is_in_work_its_client_hears_so(
+    way: Doorway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit_stream, "_SIGN_SECONDS", 0.01)
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield encode_submissions(chunks("k", tar(MEMBERS), size=1 << 20))
+
+    async def scene(way: Doorway) -> None:
+        way.writer.may_write.clear()
+        stream = submit(way.door, "c", sent())
+        for _ in range(3):
+            assert list(decode_receipts(await anext(stream))) == []
+        way.writer.may_write.set()
+        last = [receipt async for response in stream for receipt in decode_receipts(response)]
+        assert [one.result for one in last] == [Accepted(num_items=len(MEMBERS))]
+
+    way.play(scene)

@@ -22,6 +22,7 @@ from gristmill.runtime.model.document import sha256_hex
 from gristmill.runtime.wire.generated.gristmill.syntax.v1 import syntax_pb2
 from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2, outcome_pb2, verdict_pb2
 from gristmill.runtime.wire.judging import (
+    MOST_FILES,
     decode_source_file,
     encode_verdict,
     join_verdicts,
@@ -62,6 +63,12 @@ def test_any_bytes_are_cut_or_refused(data: bytes) -> None:
 def test_what_is_no_message_is_refused(data: bytes) -> None:
     with pytest.raises(Unfit, match="cannot be read"):
         split_files(data)
+
+
+def test_a_batch_of_more_files_than_one_may_have_is_refused() -> None:
+    assert split_files(b"\x0a\x00" * MOST_FILES) == [b""] * MOST_FILES
+    with pytest.raises(Unfit, match="a batch may have 10,000 files"):
+        split_files(b"\x0a\x00" * (MOST_FILES + 1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 100_000])
