@@ -79,6 +79,8 @@ class StreamWorker:
         self._backoff = Backoff(clock)
         self._paused = False
         self._assigned: frozenset[Partition] = frozenset()
+        self._has_lost = False
+        self._told_topics: set[str] = set()
         self._reported = float("-inf")
         self._oldest: float | None = None
         self._stopped_at: float | None = None
@@ -355,6 +357,7 @@ class StreamWorker:
     def _forget(self, lost: frozenset[Partition]) -> None:
         """Forget what was polled of partitions that are another's now."""
         self._attempts.forget(lost)
+        self._has_lost = True
         self._incoming = deque(one for one in self._incoming if one.partition not in lost)
         self._incoming_bytes = sum(weight_of(one) for one in self._incoming)
         for batch in self._batches:
@@ -404,6 +407,9 @@ class StreamWorker:
         lag: Counter[str] = Counter()
         for partition, records in self._log.lag().items():
             lag[partition.topic] += records
+        for topic in self._told_topics - lag.keys():  # whoever has it now tells of it
+            tell("gristmill_lag_records", 0, stage=self._stage, topic=topic)
+        self._told_topics = set(lag)
         for topic, records in lag.items():
             tell("gristmill_lag_records", records + in_work, stage=self._stage, topic=topic)
         taken = [one.deliveries[0] for one in self._batches]
@@ -415,6 +421,7 @@ class StreamWorker:
             self._oldest = None
         age = 0.0 if self._oldest is None else self._clock.now().timestamp() - self._oldest
         tell("gristmill_lag_seconds", max(0.0, age), stage=self._stage)
-        if (assigned := self._log.assignment()) != self._assigned:
-            self._assigned = assigned
+        assigned = self._log.assignment()
+        if self._has_lost or assigned != self._assigned:  # what was lost may be back by now
+            self._has_lost, self._assigned = False, assigned
             self._metrics.count("gristmill_rebalances_total", stage=self._stage)

@@ -26,7 +26,8 @@ class StreamSettings:
     """Seconds after SIGTERM until the process has ended; less than the pod's grace period."""
 
     stall_seconds: float = 120.0
-    """Seconds without a turn of the loop, or with lag and no progress, that end the process."""
+    """Seconds without a turn of the loop that end the process; with lag and no progress five times
+    as many."""
 
     max_dead_share: float = 0.05
     """Share of the last thousand records that may be set aside; beyond, it is an outage."""

@@ -95,6 +95,9 @@ class TableFeed:
         self._stopping = False
         self._paused = False
         self._assigned: frozenset[Partition] = frozenset()
+        self._has_lost = False
+        self._told_topics: set[str] = set()
+        self._oldest: float | None = None
         self._unannounced = True
         self.committed_records = 0
 
@@ -132,6 +135,7 @@ class TableFeed:
         """Take one turn."""
         polled = self._reader.poll(_IDLE_SECONDS)
         if polled.lost:
+            self._has_lost = True
             self._begin_again("partitions were taken away")
             return
         self._guarded(lambda: self._take(polled.deliveries))
@@ -323,12 +327,20 @@ class TableFeed:
             lag[partition.topic] += records
         for partition, records in batch.counts.items():
             lag[partition.topic] += records
+        for topic in self._told_topics - lag.keys():  # whoever has it now tells of it
+            tell("gristmill_lag_records", 0, stage=_STAGE, topic=topic)
+        self._told_topics = set(lag)
         for topic, records in lag.items():
             tell("gristmill_lag_records", records, stage=_STAGE, topic=topic)
-        age = self._clock.now().timestamp() - batch.oldest if batch.ends else 0.0
+        if batch.ends:
+            self._oldest = batch.oldest
+        elif not self._backoff.is_failing:  # what is to come again is as old as it was
+            self._oldest = None
+        age = 0.0 if self._oldest is None else self._clock.now().timestamp() - self._oldest
         tell("gristmill_lag_seconds", max(0.0, age), stage=_STAGE)
-        if (assigned := self._reader.assignment()) != self._assigned:
-            self._assigned = assigned
+        assigned = self._reader.assignment()
+        if self._has_lost or assigned != self._assigned:  # what was lost may be back by now
+            self._has_lost, self._assigned = False, assigned
             self._metrics.count("gristmill_rebalances_total", stage=_STAGE)
 
 

@@ -229,6 +229,39 @@ def test_an_idle_topic_of_transactions_shows_no_lag(mill: Mill) -> None:
     assert lag == 0
 
 
+def test_a_worker_that_has_lost_its_partitions_tells_no_lag_of_them(wide_mill: Mill) -> None:
+    wide_mill.feed("a")
+    wide_mill.feed("b", partition=1)
+    one = wide_mill.worker("one")
+    wide_mill.processors[0].held = []
+    one.step()
+    lag = ("gristmill_lag_records", "syntax", "gristmill.syntax.v1")
+    assert wide_mill.metrics.gauges[lag] == 2
+    wide_mill.broker.expire("gristmill.syntax", "one")
+    topics = ["gristmill.syntax.v1"]
+    other = wide_mill.broker.log(group="gristmill.syntax", instance="a", topics=topics)
+    third = wide_mill.broker.log(group="gristmill.syntax", instance="b", topics=topics)
+    for _ in range(3):
+        other.poll(0)
+        third.poll(0)
+        wide_mill.clock.seconds += 2
+        one.step()
+    assert not one._log.assignment()
+    assert wide_mill.metrics.gauges[lag] == 0
+    assert wide_mill.metrics.counts["gristmill_rebalances_total", "syntax"] >= 2
+
+
+def test_partitions_that_were_away_for_a_moment_count_as_a_rebalance(mill: Mill) -> None:
+    mill.feed("a")
+    worker = mill.worker()
+    mill.finish(worker)
+    before = mill.metrics.counts["gristmill_rebalances_total", "syntax"]
+    worker._forget(worker._log.assignment())  # taken and given back between two looks
+    mill.clock.seconds += 2
+    worker.step()
+    assert mill.metrics.counts["gristmill_rebalances_total", "syntax"] == before + 1
+
+
 def test_documents_count_when_they_are_committed(mill: Mill) -> None:
     mill.feed("a", "drop b")
     mill.broker.script("one", [Abort(), Unknown(applied=False)])

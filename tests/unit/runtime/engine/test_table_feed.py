@@ -416,6 +416,20 @@ def test_tables_out_of_reach_at_the_start_are_waited_for(place: Place) -> None:
     place.holds(fed)
 
 
+def test_what_waits_for_tables_out_of_reach_is_as_old_as_it_was(place: Place) -> None:
+    place.broker.seconds = place.clock.now().timestamp() - 600
+    place.feed(2)
+    feed = place.start()
+    feed.step()
+    assert place.metrics.gauges["gristmill_lag_seconds", "shards"] == 600
+    place.tables.silent = True
+    for _ in range(8):
+        place.clock.seconds += 2
+        feed.step()
+    assert feed.is_waiting
+    assert place.metrics.gauges["gristmill_lag_seconds", "shards"] >= 600
+
+
 def test_what_was_dropped_before_has_only_its_decisions(
     place: Place, make_document: MakeDocument
 ) -> None:
