@@ -22,7 +22,7 @@ from gristmill.runtime.model.features import (
 )
 from gristmill.syntax.node_kinds import query_for
 
-VERSION = 6
+VERSION = 7
 """Grows with every change to what a feature counts."""
 
 WIDER = 4

@@ -1,6 +1,8 @@
 """The program inside a literate one: its code, with blank lines in place of the prose."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 
 
 def code_of(language_name: str, text: str) -> str:
@@ -11,6 +13,22 @@ def code_of(language_name: str, text: str) -> str:
     """
     extract = _LITERATE.get(language_name)
     return "\n".join(extract(text.split("\n"))) if extract else text
+
+
+def places_of(code: str, text: str) -> Callable[[int], int]:
+    """Return what tells where a byte of the code of a literate text stands in the text."""
+    code_lines, text_lines = _line_starts(code), _line_starts(text)
+
+    def place(offset: int) -> int:
+        line = bisect_right(code_lines, offset) - 1
+        return text_lines[line] + offset - code_lines[line]
+
+    return place
+
+
+def _line_starts(text: str) -> list[int]:
+    lengths = (len(line) + 1 for line in text.encode().split(b"\n")[:-1])
+    return [0, *accumulate(lengths)]
 
 
 def _haskell(lines: list[str]) -> Iterator[str]:

@@ -236,6 +236,9 @@ _NEWER = """
 (string) @string
 (except_clause) @except
 (list_comprehension body: (list_splat . "*" @cut))
+(set_comprehension body: (list_splat . "*" @cut))
+(generator_expression body: (list_splat . "*" @cut))
+(dictionary (dictionary_splat) @splat)
 """
 _DEFAULT = re.compile(rb"(?<![=<>!:])=(?!=)")
 _NO_DEFAULT = re.compile(rb"(?<![=<>!:])=\s*[,\]]")
@@ -289,6 +292,11 @@ def without_newer_syntax(text: str) -> str:
         (node.start_byte, node.end_byte, b"''")
         for node in captures.get("string", ())
         if not node.has_error and _is_newer_string(node)
+    ]
+    edits += [
+        (node.start_byte, node.start_byte + len("**"), b"")
+        for node in captures.get("splat", ())
+        if node.has_error  # the grammar knows none that is repeated
     ]
     for node in captures.get("except", ()):
         edits += _brackets(node)

@@ -1,5 +1,6 @@
 """The verdict on a text in a language: who judged it, how much is wrong, and how much may be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from gristmill.syntax.budgets import budget_for
 from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
 from gristmill.syntax.features import WIDER, features_of, features_of_text, look
 from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
-from gristmill.syntax.literate import code_of
+from gristmill.syntax.literate import code_of, places_of
 from gristmill.syntax.opinions import opinion_on
 from gristmill.syntax.parse import errors_in, errors_under, parser_for
 from gristmill.syntax.readings import other_readings
@@ -76,11 +77,21 @@ def examine(
     if not verdict.is_ok:
         return verdict, None
     if parse is not None:
-        return verdict, features_of(parse.tree, parse.source, parse.grammar)
+        found = features_of(parse.tree, parse.source, parse.grammar)
+        return verdict, found if parse.code == text else _placed(found, places_of(parse.code, text))
     grammar = None if language is None or language.name in _TREELESS else grammar_of(language)
     if grammar is None:
         return verdict, features_of_text(text.encode())
     return verdict, _features_of_window(grammar, text)
+
+
+def _placed(features: Features, place: Callable[[int], int]) -> Features:
+    """Return features whose spans are those of the text that the code was taken from."""
+    return features._replace(
+        comment_spans=tuple(map(place, features.comment_spans)),
+        docstring_spans=tuple(map(place, features.docstring_spans)),
+        function_spans=tuple(map(place, features.function_spans)),
+    )
 
 
 def _features_of_window(grammar: str, text: str) -> Features:

@@ -198,7 +198,13 @@ NEWER = {
         "try:\n    a\nexcept* A, B:\n    b\n",
         "t'a {b}' + rt'{c:>3}' + t''\n",
     ],
-    (3, 15): ["lazy import a\nlazy from a import b\n", "x = [*a for a in b]\n"],
+    (3, 15): [
+        "lazy import a\nlazy from a import b\n",
+        "x = [*a for a in b]\n",
+        "x = {*a for a in b}\n",
+        "x = {**a for a in b if a} | {**c, 'd': 1}\n",
+        "x = list(*a for a in b)\n",
+    ],
 }
 
 
