@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 _LINE_CHARS: Final = 100
 _BAR_CELLS: Final = 20
-_READ_AROUND: Final = (f"{TREE_SITTER}c", f"{TREE_SITTER}cpp")
 _TOLD: Final = "told"
 _KNOWN: Final[Mapping[str, str]] = {
     How.NAME: "by its name",
@@ -224,8 +223,6 @@ def show(found: Checked) -> None:
         _show_verdict(found.verdict)
     if found.fault is not None:
         _show_fault(found.fault, found.line)
-        if found.verdict.checker in _READ_AROUND:
-            OUT.print("    [dim](as the text stands; a macro may excuse it)[/dim]")
     if found.features is not None:
         _show_features(found.features, found.size_bytes)
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gristmill.runtime.model.languages import Language
+from gristmill.syntax.cfamily.least import GRAMMARS, least_errors
 from gristmill.syntax.grammars import grammar_of
 from gristmill.syntax.literate import code_of
 from gristmill.syntax.opinions import opinion_on
-from gristmill.syntax.parse import errors_in
+from gristmill.syntax.parse import errors_in, parser_for
 
 _SHOWN_CHARS: Final = 30
 
@@ -24,7 +25,7 @@ class Fault:
 def first_fault(language: Language, text: str) -> Fault | None:
     """Return the first error in a text, None where nobody finds one or says where it is.
 
-    Of a grammar it is the first that it meets in the text as it stands: in C macros unread.
+    Of a grammar it is the first in the text as it stands, in C in the reading with the fewest.
     """
     opinion = opinion_on(language.name, text)
     if opinion is not None:
@@ -35,7 +36,11 @@ def first_fault(language: Language, text: str) -> Fault | None:
     if grammar is None:
         return None
     source = code_of(language.name, text).encode()
-    errors = errors_in(grammar, source)
+    errors = (
+        least_errors(grammar, source, parser_for(grammar).parse(source))
+        if grammar in GRAMMARS
+        else errors_in(grammar, source)
+    )
     if not errors.spans:
         return None
     start, end = errors.spans[0]

@@ -11,7 +11,7 @@ from gristmill.runtime.model.features import LEAST_CODE_BYTES, WINDOW_BYTES, Fea
 from gristmill.runtime.model.languages import Language
 from gristmill.syntax import budgets, features, opinions
 from gristmill.syntax.budgets import budget_for
-from gristmill.syntax.cfamily.least import GRAMMARS, least_error_bytes
+from gristmill.syntax.cfamily.least import GRAMMARS, least_errors
 from gristmill.syntax.features import WIDER, features_of, features_of_text, look
 from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
 from gristmill.syntax.literate import code_of, places_of
@@ -180,8 +180,8 @@ def _best_reading(parse: _Parse, text: str, enough: float) -> tuple[float, str]:
     size = len(parse.source) if parse.code is text else len(text.encode())
     if parse.grammar in GRAMMARS:
         most = int(enough * size)
-        least = least_error_bytes(parse.grammar, parse.source, parse.tree, enough=most)
-        return min(1.0, least / size), ""
+        errors = least_errors(parse.grammar, parse.source, parse.tree, enough=most)
+        return min(1.0, errors.num_bytes / size), ""
     for reading in other_readings(parse.grammar, parse.code):
         found = errors_in(reading.grammar, reading.text.encode()).num_bytes
         if found < least:

@@ -170,6 +170,14 @@ def test_a_file_that_a_run_would_not_read_is_told_so(tmp_path: Path) -> None:
     assert (found["ok"], found["reason"]) == (False, "too_large")
 
 
-def test_a_fault_in_c_is_told_as_the_text_stands(tmp_path: Path) -> None:
-    shown = check(write(tmp_path / "a.c", "API int f(void) NOTHROW;\nint g() { return +; }\n"))
-    assert "a macro may excuse it" in shown.stdout
+def test_the_caret_passes_over_what_a_macro_excuses_in_c(tmp_path: Path) -> None:
+    text = (
+        "void each(struct list *l)\n{\n    int x;\n    FOREACH(x, l) {\n        use(x);\n    }\n}\n"
+        "\nint id(int a)\n{\n    return a;\n}\n\nint wrong(int a)\n{\n    return a +;\n}\n"
+    )
+    (found,) = told(write(tmp_path / "a.c", text))
+    assert not found["ok"]
+    assert found["fault"]["line"] == 16
+    (found,) = told(write(tmp_path / "b.c", text.replace("a +;", "a;")))
+    assert found["ok"]
+    assert found["fault"] is None

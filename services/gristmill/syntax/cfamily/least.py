@@ -39,20 +39,21 @@ _OF_CPLUSPLUS: Final = re.compile(
 _OF_OBJECTIVE_C: Final = re.compile(r"@(?:interface|class|protocol|end|implementation|import)\b")
 
 
-def least_error_bytes(grammar: str, source: bytes, tree: Tree, *, enough: int = 0) -> int:
-    """Return the bytes under errors in the best reading of a text; `tree` is the text's as it is.
+def least_errors(grammar: str, source: bytes, tree: Tree, *, enough: int = 0) -> Errors:
+    """Return the errors in the best reading of a text; `tree` is the text's as it is.
 
-    The first reading with no more than `enough` of them is good enough.
+    The first reading with no more than `enough` bytes under them is good enough. Readings differ
+    from the text in blanks, so that what is at a place in one is there in the other.
     """
-    least = errors_under(tree.root_node).num_bytes
-    if least <= enough:
+    least = errors_under(tree.root_node)
+    if least.num_bytes <= enough:
         return least
     # One character a byte, so that places in the text and in the parse are the same.
     readable = source.decode("latin-1")
     for kin in _kin(grammar, readable):
         as_it_is = tree if kin == grammar else parser_for(kin).parse(source)
-        least = min(least, _least_of(kin, readable, as_it_is, enough))
-        if least <= enough:
+        least = _better_of(least, _least_of(kin, readable, as_it_is, enough))
+        if least.num_bytes <= enough:
             break
     return least
 
@@ -67,20 +68,24 @@ def _kin(grammar: str, text: str) -> list[str]:
     return ["objc", "c", "cpp"] if is_objective_c else ["c", "cpp"]
 
 
-def _least_of(grammar: str, text: str, tree: Tree, enough: int) -> int:
-    least = errors_under(tree.root_node).num_bytes
-    if least <= enough:
+def _better_of(one: Errors, other: Errors) -> Errors:
+    return min(one, other, key=lambda errors: errors.num_bytes)
+
+
+def _least_of(grammar: str, text: str, tree: Tree, enough: int) -> Errors:
+    least = errors_under(tree.root_node)
+    if least.num_bytes <= enough:
         return least
     bare = without_directives(text, cplusplus=grammar == "cpp")
     tree = parsed_again(grammar, tree, text, bare)
     errors = errors_under(tree.root_node)
-    least = min(least, errors.num_bytes)
-    if least <= enough:
+    least = _better_of(least, errors)
+    if least.num_bytes <= enough:
         return least
     pieces = pieces_around(tree, errors.spans)
     if sum(end - begin for begin, end in pieces) <= _MOST_IN_PIECES * len(bare):
-        return min(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
-    return min(least, _without_macros(grammar, bare, errors, enough))
+        return _better_of(least, _least_in_pieces(grammar, bare, errors, pieces, enough))
+    return _better_of(least, _without_macros(grammar, bare, errors, enough))
 
 
 def parsed_again(grammar: str, tree: Tree, before: str, text: str) -> Tree:
@@ -100,16 +105,20 @@ def parsed_again(grammar: str, tree: Tree, before: str, text: str) -> Tree:
 
 def _least_in_pieces(
     grammar: str, text: str, errors: Errors, pieces: Sequence[tuple[int, int]], enough: int
-) -> int:
+) -> Errors:
     left = errors.num_bytes
+    spans: list[tuple[int, int]] = []
     for begin, end in pieces:
         inside = _inside(errors, begin, end)
         others = left - inside.num_bytes
         most = max(0, enough - others)
-        left = others + _without_macros(grammar, text[begin:end], inside, most)
+        found = _without_macros(grammar, text[begin:end], inside, most)
+        left = others + found.num_bytes
+        spans += [(begin + first, begin + last) for first, last in found.spans]
         if left > enough + others:
+            spans += [span for span in errors.spans if span[0] >= end]
             break
-    return left
+    return Errors(left, tuple(spans))
 
 
 def _inside(errors: Errors, begin: int, end: int) -> Errors:
@@ -118,18 +127,16 @@ def _inside(errors: Errors, begin: int, end: int) -> Errors:
     return Errors(sum(max(1, last - first) for first, last in spans), tuple(spans))
 
 
-def _without_macros(grammar: str, text: str, errors: Errors, enough: int) -> int:
-    """Return the bytes under errors when what looks like macros is taken out, a few times."""
-    least = errors.num_bytes
+def _without_macros(grammar: str, text: str, errors: Errors, enough: int) -> Errors:
+    """Return the errors that are left when what looks like macros is taken out, a few times."""
     for _ in range(_MOST_ROUNDS if len(text) < _LARGE else 1):
-        if least <= enough:
+        if errors.num_bytes <= enough:
             break
         better = _better(grammar, text, errors, cplusplus=grammar == "cpp")
         if better is None:
             break
         text, errors = better
-        least = min(least, errors.num_bytes)
-    return least
+    return errors
 
 
 def _better(

@@ -15,7 +15,7 @@ from gristmill.syntax.parse import errors_in, errors_under, parser_for
 def least_error_bytes(grammar: str, text: str, *, enough: int = 0) -> int:
     source = text.encode()
     tree = parser_for(grammar).parse(source)
-    return least.least_error_bytes(grammar, source, tree, enough=enough)
+    return least.least_errors(grammar, source, tree, enough=enough).num_bytes
 
 
 # Each has errors for the grammar and none for a compiler that has read the headers.
