@@ -7,6 +7,7 @@ are written: each search went over all of them again, for a twentieth of a run's
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 _THRESHOLDS = 100_000, 20, 100
 """New objects before a search among them, and searches before one among older ones."""
@@ -33,14 +34,43 @@ class Sweeper:
             gc.collect(0)
 
 
+class _Seldom:
+    """Has cycles searched for seldom from the first block's beginning to the last one's end."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._num_blocks = 0
+        self._before = gc.get_threshold()
+
+    def begin(self) -> None:
+        """Begin a block."""
+        with self._lock:
+            if not self._num_blocks:
+                self._before = gc.get_threshold()
+                gc.freeze()
+                gc.set_threshold(*_THRESHOLDS)
+            self._num_blocks += 1
+
+    def end(self) -> None:
+        """End a block."""
+        with self._lock:
+            self._num_blocks -= 1
+            if not self._num_blocks:
+                gc.set_threshold(*self._before)
+                gc.unfreeze()
+
+
+_SELDOM = _Seldom()  # the collector is the process's, whichever thread runs
+
+
 @contextmanager
 def seldom_searched() -> Iterator[None]:
-    """Search seldom until the block ends, and never among what is there already."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
+    """Search seldom until the block ends, and never among what is there already.
+
+    Blocks of several threads may overlap.
+    """
+    _SELDOM.begin()
     try:
         yield
     finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        _SELDOM.end()

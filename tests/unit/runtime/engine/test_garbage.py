@@ -25,6 +25,18 @@ def test_searches_are_seldom_and_then_as_before() -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_blocks_that_overlap_leave_everything_as_it_was() -> None:
+    before = gc.get_threshold()
+    one, other = seldom_searched(), seldom_searched()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert gc.get_threshold() > before
+    other.__exit__(None, None, None)
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
 def test_what_is_new_is_searched_once_a_second() -> None:
     seconds = 0.0
     sweeper = Sweeper(lambda: seconds)
