@@ -116,7 +116,7 @@ def _stages(
 
 
 def _keep_freed_memory() -> None:
-    """Have malloc give back to the system what is above the largest batch, and less at no time.
+    """Have malloc keep what is freed, up to some bytes, for the next batch.
 
     It would give back the bytes of each batch, and every page would be asked for anew: a page fault
     costs as much as what is done with its 4 KiB. Other libraries of C than glibc have no such call.

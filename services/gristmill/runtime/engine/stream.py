@@ -16,6 +16,7 @@ from gristmill.runtime.engine.backoff import Backoff
 from gristmill.runtime.engine.dead_gate import DeadGate
 from gristmill.runtime.engine.envelope import Answer, dead_letter, ledger_messages, weight_of
 from gristmill.runtime.engine.processors import Processor
+from gristmill.runtime.engine.standing import Standing
 from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.model import Fatal, OutcomeKind, Transient
 from gristmill.runtime.ports import (
@@ -78,11 +79,8 @@ class StreamWorker:
         self._batches: deque[_Batch] = deque()
         self._backoff = Backoff(clock)
         self._paused = False
-        self._assigned: frozenset[Partition] = frozenset()
-        self._has_lost = False
-        self._told_topics: set[str] = set()
         self._reported = float("-inf")
-        self._oldest: float | None = None
+        self._standing = Standing(stage, metrics, clock)
         self._stopped_at: float | None = None
         self.committed_records = 0
 
@@ -357,7 +355,7 @@ class StreamWorker:
     def _forget(self, lost: frozenset[Partition]) -> None:
         """Forget what was polled of partitions that are another's now."""
         self._attempts.forget(lost)
-        self._has_lost = True
+        self._standing.lost()
         self._incoming = deque(one for one in self._incoming if one.partition not in lost)
         self._incoming_bytes = sum(weight_of(one) for one in self._incoming)
         for batch in self._batches:
@@ -395,33 +393,19 @@ class StreamWorker:
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        tell = self._metrics.set
-        tell(
-            "gristmill_inflight_bytes",
-            self._submitted_bytes() + self._incoming_bytes,
-            stage=self._stage,
-        )
         in_work = sum(len(batch.deliveries) for batch in self._batches) + len(self._incoming)
-        tell("gristmill_inflight_records", in_work, stage=self._stage)
-        tell("gristmill_paused", int(self._paused), stage=self._stage)
+        self._standing.tell_in_work(
+            num_bytes=self._submitted_bytes() + self._incoming_bytes,
+            num_records=in_work,
+            paused=self._paused,
+        )
         lag: Counter[str] = Counter()
         for partition, records in self._log.lag().items():
             lag[partition.topic] += records
-        for topic in self._told_topics - lag.keys():  # whoever has it now tells of it
-            tell("gristmill_lag_records", 0, stage=self._stage, topic=topic)
-        self._told_topics = set(lag)
-        for topic, records in lag.items():
-            tell("gristmill_lag_records", records + in_work, stage=self._stage, topic=topic)
+        self._standing.tell_lag({topic: records + in_work for topic, records in lag.items()})
         taken = [one.deliveries[0] for one in self._batches]
         if self._incoming:
             taken.append(self._incoming[0])
-        if taken:
-            self._oldest = min(one.timestamp_seconds for one in taken)
-        elif not self._backoff.is_failing:  # what is to come again is as old as it was
-            self._oldest = None
-        age = 0.0 if self._oldest is None else self._clock.now().timestamp() - self._oldest
-        tell("gristmill_lag_seconds", max(0.0, age), stage=self._stage)
-        assigned = self._log.assignment()
-        if self._has_lost or assigned != self._assigned:  # what was lost may be back by now
-            self._has_lost, self._assigned = False, assigned
-            self._metrics.count("gristmill_rebalances_total", stage=self._stage)
+        oldest = min((one.timestamp_seconds for one in taken), default=None)
+        self._standing.tell_age(oldest, is_failing=self._backoff.is_failing)
+        self._standing.tell_assigned(self._log.assignment())

@@ -20,6 +20,7 @@ from gristmill.runtime.engine.envelope import (
     place_of,
     weight_of,
 )
+from gristmill.runtime.engine.standing import Standing
 from gristmill.runtime.engine.stream_settings import StreamSettings
 from gristmill.runtime.model import Document, Poison, Position, Stale, Transient
 from gristmill.runtime.ports import (
@@ -94,10 +95,7 @@ class TableFeed:
         self._stands: dict[str, int] | None = None
         self._stopping = False
         self._paused = False
-        self._assigned: frozenset[Partition] = frozenset()
-        self._has_lost = False
-        self._told_topics: set[str] = set()
-        self._oldest: float | None = None
+        self._standing = Standing(_STAGE, metrics, clock)
         self._unannounced = True
         self.committed_records = 0
 
@@ -135,7 +133,7 @@ class TableFeed:
         """Take one turn."""
         polled = self._reader.poll(_IDLE_SECONDS)
         if polled.lost:
-            self._has_lost = True
+            self._standing.lost()
             self._begin_again("partitions were taken away")
             return
         self._guarded(lambda: self._take(polled.deliveries))
@@ -317,31 +315,19 @@ class TableFeed:
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        batch, tell = self._batch, self._metrics.set
-        in_work = batch.counts.total()
-        tell("gristmill_inflight_bytes", batch.weight_bytes, stage=_STAGE)
-        tell("gristmill_inflight_records", in_work, stage=_STAGE)
-        tell("gristmill_paused", int(self._paused), stage=_STAGE)
+        batch = self._batch
+        self._standing.tell_in_work(
+            num_bytes=batch.weight_bytes, num_records=batch.counts.total(), paused=self._paused
+        )
         lag: Counter[str] = Counter()
         for partition, records in self._reader.lag().items():
             lag[partition.topic] += records
         for partition, records in batch.counts.items():
             lag[partition.topic] += records
-        for topic in self._told_topics - lag.keys():  # whoever has it now tells of it
-            tell("gristmill_lag_records", 0, stage=_STAGE, topic=topic)
-        self._told_topics = set(lag)
-        for topic, records in lag.items():
-            tell("gristmill_lag_records", records, stage=_STAGE, topic=topic)
-        if batch.ends:
-            self._oldest = batch.oldest
-        elif not self._backoff.is_failing:  # what is to come again is as old as it was
-            self._oldest = None
-        age = 0.0 if self._oldest is None else self._clock.now().timestamp() - self._oldest
-        tell("gristmill_lag_seconds", max(0.0, age), stage=_STAGE)
-        assigned = self._reader.assignment()
-        if self._has_lost or assigned != self._assigned:  # what was lost may be back by now
-            self._has_lost, self._assigned = False, assigned
-            self._metrics.count("gristmill_rebalances_total", stage=_STAGE)
+        self._standing.tell_lag(lag)
+        oldest = batch.oldest if batch.ends else None
+        self._standing.tell_age(oldest, is_failing=self._backoff.is_failing)
+        self._standing.tell_assigned(self._reader.assignment())
 
 
 class _Gathering:
