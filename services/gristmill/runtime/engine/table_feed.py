@@ -6,7 +6,6 @@ the group's offsets follow as a hint for people. After any doubt the tables are 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from gristmill.runtime.engine.backoff import Backoff
@@ -249,9 +248,10 @@ class TableFeed:
             table="ledger",
         )
         self.committed_records += len(batch.documents) + len(batch.decisions)
-        with suppress(Rewound):  # a hint for people; the tables know
-            for partition, end in batch.ends.items():
-                self._reader.note(partition, Committed(end))
+        # A hint for people, since the tables know. Where it fails, the reader goes back: what is left
+        # of the poll comes again and must not be gathered now.
+        for partition, end in batch.ends.items():
+            self._reader.note(partition, Committed(end))
 
     def _write_letters(self, letters: Mapping[Place, Message]) -> None:
         """Write dead letters ahead of the tables, so that none is lost, and each of them once.
@@ -281,7 +281,7 @@ class TableFeed:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Stale as error:  # another writer was there first: the tables say where to go on
+        except (Stale, Rewound) as error:  # another writer was there first, or the reader goes back
             self._begin_again(str(error))
         except Transient as error:
             self._begin_again(str(error))
