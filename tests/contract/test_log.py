@@ -707,6 +707,19 @@ def test_a_place_whose_records_were_deleted_is_an_error(kafka: KafkaCluster) -> 
         place.close()
 
 
+def test_a_partition_that_was_emptied_before_a_place_was_known_is_an_error(
+    kafka: KafkaCluster,
+) -> None:
+    place = KafkaPlace(kafka.bootstrap, 1)
+    try:
+        write(place, "a", "b")
+        place.admin.delete_records({place.partitions[0]: -1})
+        with pytest.raises(Fatal, match="or held some"):
+            Turns(place.member("one")).until(lambda: False)
+    finally:
+        place.close()
+
+
 def test_a_topic_that_was_made_smaller_is_an_error_and_no_endless_retry(
     kafka: KafkaCluster,
 ) -> None:

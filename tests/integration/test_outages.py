@@ -21,7 +21,7 @@ from kafka import TopicPartition
 from kafka_broker import KafkaError, fetch
 
 from gristmill.runtime.adapters.announcements import TOPIC as FINALIZED_TOPIC
-from gristmill.runtime.adapters.announcements import Announcer
+from gristmill.runtime.adapters.announcements import Announcer, torn
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.json_log import JsonLog
 from gristmill.runtime.adapters.kafka_admin import administration, num_records
@@ -230,7 +230,8 @@ def test_snapshots_are_told_again_only_where_the_topic_forgot_the_newest(
 
         def start() -> None:
             """Announce as the shards worker does at its start."""
-            Announcer(tables, kafka, values(mill, FINALIZED_TOPIC))()
+            known = values(mill, FINALIZED_TOPIC)
+            Announcer(tables, kafka, known, ["this log/shards"])()
 
         def told() -> dict[str, list[bytes]]:
             by_table = defaultdict(list)
@@ -239,7 +240,7 @@ def test_snapshots_are_told_again_only_where_the_topic_forgot_the_newest(
             return by_table
 
         for number in range(3):
-            spans = {"a source": Span(number, number + 1)}
+            spans = {"this log/shards/0": Span(number, number + 1)}
             TableWriter(tables).write(Batch(spans=spans), datetime.now(UTC))
             start()
         all_told = told()
@@ -254,5 +255,14 @@ def test_snapshots_are_told_again_only_where_the_topic_forgot_the_newest(
         start()
         files, ledger = "gristmill.files", "gristmill.ledger"
         assert told() == {ledger: all_told[ledger][-1:], files: all_told[files]}
+
+        nothing = {column.name: [] for column in tables.load("files").schema().fields}
+        tables.commit("files", {"old log/shards/0": Span(0, 5)}, lambda _: nothing)
+        assert torn(tables) == ["old log/shards/0"]
+        start()  # that batch never comes again: nothing waits for it
+        assert len(told()[files]) == len(all_told[files]) + 1
+        tables.commit("files", {"this log/shards/0": Span(3, 4)}, lambda _: nothing)
+        start()  # and this one does
+        assert len(told()[files]) == len(all_told[files]) + 1
     finally:
         kafka.close()

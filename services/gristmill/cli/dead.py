@@ -1,7 +1,7 @@
 """`gristmill dead`: what workers set aside, looked at and sent in again."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -179,21 +179,29 @@ def _replay(
     from gristmill.runtime.adapters.kafka_admin import remove_member, skip_lost, topic_sources
     from gristmill.runtime.adapters.kafka_log import KafkaLog
     from gristmill.runtime.engine.envelope import DEAD_TOPIC, group_of
-    from gristmill.runtime.engine.replay import replay_letters
+    from gristmill.runtime.engine.replay import can_be_sent_in, replay_letters
     from gristmill.runtime.model import BadInput, Transient
 
     # Letters that retention took before anybody replayed are gone: reading begins behind them.
     skip_lost(kafka, {group_of("dead"): [DEAD_TOPIC]})
     wanted: dict[Partition, int] = {}  # the last letter of each partition
-    letters = []
+    letters, stuck = [], set()
     for one in _pending(kafka):
         wanted[one.partition] = one.offset
         letters.append(_about(one))
+        if not can_be_sent_in(one):
+            stuck.add(letters[-1]["letter"])
     _refuse_unknown(letters, stage, reason)
     meant = [about for about in letters if _is_meant(about, stage, reason, letter)]
     if letter is not None and letter not in {about["letter"] for about in letters}:
         raise BadInput(f"there is no dead letter {letter}; `gristmill dead list` names them")
-    if not meant:  # nothing is written where nothing is sent in
+    if letter in stuck:
+        raise BadInput(
+            f"{letter} cannot be sent in: it does not say where it came from, or its bytes were "
+            "too many for a letter and are where it stood"
+        )
+    # Nothing is written where nothing is sent in.
+    if not any(about["letter"] not in stuck for about in meant):
         return 0, len(letters)
     instance = f"{group_of('dead')}-0"
     log = KafkaLog(
@@ -210,11 +218,27 @@ def _replay(
             wanted,
             lambda one: _is_meant(_about(one), stage, reason, letter),
             cache(lambda topic: topic_sources(kafka, [topic])[topic]),
+            _entries(),
         )
     finally:
         log.close()
         with suppress(Transient):  # the next replay would only wait for the end of its session
             remove_member(kafka, group_of("dead"), instance)
+
+
+def _entries() -> "Callable[[str], str]":
+    """Return what tells the topic by which the records of a topic go in again.
+
+    What stages behind dedup set aside passes dedup once more: its claim may have been given up
+    meanwhile, by a rebuild or behind another log, and a copy of it kept in its stead.
+    """
+    from gristmill.cli.route import route_of_files
+    from gristmill.runtime.adapters.plugins import load_plugins
+    from gristmill.runtime.engine.envelope import topic_of
+
+    route = route_of_files(load_plugins(), paper=False)
+    behind = {topic_of(stage) for stage in (*route[route.index("dedup") + 1 :], "shards")}
+    return lambda topic: topic_of("dedup") if topic in behind else topic
 
 
 class _Warnings:

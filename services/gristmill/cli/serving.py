@@ -15,7 +15,7 @@ from gristmill.cli.streaming_index import open_streaming_index, warm_up, warm_up
 from gristmill.cli.taken import require_passed, require_taken
 from gristmill.cli.worker import COMMAND, StreamSetup
 from gristmill.runtime.adapters.announcements import TOPIC as FINALIZED_TOPIC
-from gristmill.runtime.adapters.announcements import Announcer
+from gristmill.runtime.adapters.announcements import Announcer, torn
 from gristmill.runtime.adapters.blobs import BlobSettings
 from gristmill.runtime.adapters.health_servers import HealthServers
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
@@ -320,6 +320,9 @@ class Service(Process):
         stack.enter_context(directory.unfinished_until_done())
         topics = [topic_of(SHARDS), topic_of(LEDGER)]
         sources = self._until_reachable(lambda: self._sources(*topics))
+        if lost := [one for one in torn(tables) if one.rpartition("/")[0] not in sources.values()]:
+            told_why = "the log was replaced between two tables: rows of `files` without decisions"
+            self.log.warning("batch of another log is torn", sources=lost, error=told_why)
         writer = self._until_reachable(lambda: KafkaWriter(self.kafka))
         stack.callback(writer.close)
         told = self._until_reachable(
@@ -349,7 +352,7 @@ class Service(Process):
                 envelope=self._setup(sources).envelope(),
                 sources=sources,
                 version=SHARDS_VERSION,
-                announce=Announcer(tables, writer, told),
+                announce=Announcer(tables, writer, told, sources.values()),
                 letters=self._letters,
                 clock=self.clock,
                 metrics=self.metrics,

@@ -25,16 +25,22 @@ _TABLES = ("files", "ledger")
 
 
 class Announcer:
-    """Announces what the tables hold and was not announced; `told` are the topic's own records."""
+    """Announces what the tables hold and was not announced; `told` are the topic's own records.
 
-    def __init__(self, tables: IcebergTables, writer: Writer, told: Iterable[bytes]) -> None:
+    `log` are the names, as sources of partitions, of the topics that the tables are fed from.
+    """
+
+    def __init__(
+        self, tables: IcebergTables, writer: Writer, told: Iterable[bytes], log: Iterable[str]
+    ) -> None:
         self._tables = tables
         self._writer = writer
+        self._log = frozenset(log)
         self._told = {(one["table"], one["snapshot"]) for one in map(json.loads, told)}
 
     def __call__(self) -> None:
         """Announce every snapshot of ours that nobody was told of. Raises Transient."""
-        if self._tables.positions("files") != self._tables.positions("ledger"):
+        if any(_topic(one) in self._log for one in torn(self._tables)):
             return  # a batch is in one table alone: it is finished first
         for name in _TABLES:
             table = self._tables.load(name)
@@ -52,6 +58,19 @@ class Announcer:
             if vector_of(snapshot):
                 found.append(snapshot)
         return found[::-1]
+
+
+def torn(tables: IcebergTables) -> list[str]:
+    """Return the sources whose last batch is in one table alone.
+
+    Of the log that feeds the tables it comes again; of a log that was replaced it never will.
+    """
+    files, ledger = tables.positions("files"), tables.positions("ledger")
+    return sorted(one for one in files.keys() | ledger.keys() if files.get(one) != ledger.get(one))
+
+
+def _topic(partition_source: str) -> str:
+    return partition_source.rpartition("/")[0]
 
 
 def _history(table: Table) -> Iterator[Snapshot]:

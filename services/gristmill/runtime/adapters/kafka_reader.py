@@ -207,16 +207,20 @@ class KafkaReader:
         """Settle what would keep committed offsets from being known; raises when it cannot be."""
 
     def _first_offset(self, there: TopicPartition) -> int:
-        """Return where to begin in a partition that the group never committed to: only if empty."""
-        first = self._consumer.beginning_offsets([there], timeout_ms=_LOOK_UP_MS)[there]
+        """Return where to begin in a partition that the group has no place in.
+
+        Only one that never held a record: of one that was emptied, retention may have deleted what
+        the group had not read when its offsets expired.
+        """
         end = self._consumer.end_offsets([there], timeout_ms=_LOOK_UP_MS)[there]
-        if end > first:
+        if end > 0:
             raise Fatal(
-                f"{there.topic} holds records and {self._group} has no place in it: its offsets "
-                "have expired, or it never began; `gristmill topics apply --from-beginning` makes "
-                "it begin at the first record, or says what has to be done before"
+                f"{there.topic} holds records, or held some, and {self._group} has no place in it: "
+                "its offsets have expired, or it never began; `gristmill topics apply "
+                "--from-beginning` makes it begin at the first record, or says what has to be done "
+                "before"
             )
-        return int(first)
+        return 0
 
     def pause(self) -> None:
         """Let polls bring nothing."""

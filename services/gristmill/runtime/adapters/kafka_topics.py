@@ -149,12 +149,16 @@ def missing_place(
     from_beginning: bool,
     busy: bool,
 ) -> Difference:
-    """Return the missing place of a group in a partition that holds offsets from first to end."""
+    """Return the missing place of a group in a partition that holds offsets from first to end.
+
+    One that is empty now may have held what the group never read: only an end at 0 shows that
+    nothing was missed.
+    """
     hindrance = ""
-    if end > first and not from_beginning:
+    if end > 0 and not from_beginning:
         hindrance = (
-            f"it holds records and {group} has no place in it: its offsets have expired, or it "
-            "never began; --from-beginning makes it begin at the first record"
+            f"it holds records, or held some, and {group} has no place in it: its offsets have "
+            "expired, or it never began; --from-beginning makes it begin at the first record"
         )
     elif busy:
         hindrance = at_work(group)

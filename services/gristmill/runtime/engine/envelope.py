@@ -42,6 +42,8 @@ INLINE_BYTES = 256 << 10
 """Bodies above this travel as references: brokers are made for small records."""
 VALUE_BYTES = (2 << 20) - (64 << 10)
 """The largest value of a record: topics take 2 MiB with key and headers."""
+RECORD_BYTES = 2 << 20
+"""The largest record that topics take as it is."""
 MEMBER_BITS = 20
 """Bits of a position's offset that count inside one crawled record; 2^43 records fit beside."""
 DEAD_TOPIC = "gristmill.dead.v1"
@@ -295,13 +297,15 @@ def place_of_letter(letter: Delivery, stage: str) -> Place | None:
     if headers.get("dead-stage") != stage or not (number.isdecimal() and offset.isdecimal()):
         return None
     partition = Partition(headers.get("dead-topic", ""), int(number))
-    return Place(partition, int(offset), sha256_hex(letter.value))
+    return Place(partition, int(offset), headers.get(LEFT_BEHIND) or sha256_hex(letter.value))
 
 
+LEFT_BEHIND = "dead-sha256"
+"""The header of a letter without its record's bytes, which are too many for one: their hash."""
 LETTER_HEADERS = frozenset(
     f"dead-{name}"
     for name in (
-        *("stage", "version", "reason", "detail"),
+        *("stage", "version", "reason", "detail", "sha256"),
         *("topic", "partition", "offset", "at"),
     )
 )
@@ -311,7 +315,10 @@ LETTER_HEADERS = frozenset(
 def dead_letter(
     delivery: Delivery, *, stage: str, version: str, reason: Reason, detail: str, at: datetime
 ) -> Message:
-    """Return the dead letter of a record: its own bytes and headers, and what became of it."""
+    """Return the dead letter of a record: its own bytes and headers, and what became of it.
+
+    A record that was compressed may hold more than a topic takes: its bytes stay where it stood.
+    """
     told = {
         "dead-stage": stage,
         "dead-version": version,
@@ -323,9 +330,13 @@ def dead_letter(
         "dead-at": at.isoformat(timespec="milliseconds"),
     }
     own = tuple(one for one in delivery.headers if one[0] not in LETTER_HEADERS)
+    key, value = delivery.key, delivery.value
+    if len(key) + len(value) + sum(len(name) + len(text) for name, text in own) > RECORD_BYTES:
+        told[LEFT_BEHIND] = sha256_hex(value)
+        key, value, own = b"", b"", ()
     return Message(
         topic=DEAD_TOPIC,
-        key=delivery.key,
-        value=delivery.value,
+        key=key,
+        value=value,
         headers=(*own, *((name, text.encode()) for name, text in told.items())),
     )

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 from gristmill.runtime.engine.envelope import (
     DEAD_TOPIC,
+    LEFT_BEHIND,
     LETTER_HEADERS,
     MEMBER_BITS,
     partition_source,
 )
-from gristmill.runtime.model import BadInput, Transient
+from gristmill.runtime.model import Transient
 from gristmill.runtime.ports import (
     Committed,
     Delivery,
@@ -27,11 +28,13 @@ def replay_letters(
     until: Mapping[Partition, int],
     is_meant: Callable[[Delivery], bool],
     source_of: Callable[[str], str],
+    entry_of: Callable[[str], str],
 ) -> tuple[int, int]:
     """Go through the dead topic up to the given offsets; return how many were sent in, and left.
 
-    Letters that are not meant are written behind the others, as they are. `source_of` names a topic
-    as the source of positions. Raises Transient when the log does not give or take them.
+    Letters that are not meant, and those that cannot be sent in, are written behind the others, as
+    they are. `source_of` names a topic as the source of positions, `entry_of` the topic by which
+    the records of a topic go in. Raises Transient when the log does not give or take them.
     """
     waiting = dict(until)
     replayed = left = idle = 0
@@ -47,10 +50,10 @@ def replay_letters(
             # A transaction that nobody answered for may have happened.
             waiting = {one: at for one, at in waiting.items() if not _is_past(log, one, at)}
             continue
-        meant = [is_meant(one) for one in letters]
+        records = [_sent_in(one, source_of, entry_of) if is_meant(one) else None for one in letters]
         messages = [
-            _sent_in(one, source_of) if is_one else _put_back(one)
-            for one, is_one in zip(letters, meant, strict=True)
+            _put_back(letter) if record is None else record
+            for letter, record in zip(letters, records, strict=True)
         ]
         try:
             done = log.transact(
@@ -61,8 +64,8 @@ def replay_letters(
         if not done:  # the group is being arranged anew: these letters come again
             log.rewind()
             continue
-        replayed += sum(meant)
-        left += len(meant) - sum(meant)
+        left += records.count(None)
+        replayed += len(records) - records.count(None)
         for one in letters:
             if one.offset >= waiting.get(one.partition, one.offset + 1):
                 del waiting[one.partition]
@@ -76,26 +79,38 @@ def _is_past(log: Log, partition: Partition, offset: int) -> bool:
         return False
 
 
-def _sent_in(letter: Delivery, source_of: Callable[[str], str]) -> Message:
-    """Return the record as it first was, with its first position and one more attempt."""
+def can_be_sent_in(letter: Delivery) -> bool:
+    """Tell whether a letter says where it came from, and holds its record's bytes."""
     headers = dict(letter.headers)
-    try:
-        topic = headers["dead-topic"].decode()
-        partition = Partition(topic, int(headers["dead-partition"]))
-        offset = int(headers["dead-offset"])
-        attempt = int(headers.get("attempt", b"1")) + 1
-    except (LookupError, ValueError) as error:
-        raise BadInput(
-            f"the dead letter at {letter.partition.number}:{letter.offset} does not say where it "
-            "came from"
-        ) from error
+    numbers = (headers.get("dead-partition", b""), headers.get("dead-offset", b""))
+    return (
+        LEFT_BEHIND not in headers
+        and bool(headers.get("dead-topic"))
+        and all(number.isdigit() for number in numbers)
+        and headers.get("attempt", b"1").isdigit()
+    )
+
+
+def _sent_in(
+    letter: Delivery, source_of: Callable[[str], str], entry_of: Callable[[str], str]
+) -> Message | None:
+    """Return the record as it first was, with its first position and one more attempt."""
+    if not can_be_sent_in(letter):
+        return None
+    headers = dict(letter.headers)
+    topic = headers["dead-topic"].decode()
+    partition = Partition(topic, int(headers["dead-partition"]))
+    offset = int(headers["dead-offset"])
+    attempt = int(headers.get("attempt", b"1")) + 1
     told: dict[str, bytes] = {}
     if "position-source" not in headers:
         told["position-source"] = partition_source(source_of(topic), partition).encode()
         told["position-offset"] = str(offset << MEMBER_BITS).encode()
     told["attempt"] = str(attempt).encode()
     own = tuple(one for one in letter.headers if one[0] not in {*LETTER_HEADERS, *told})
-    return Message(topic=topic, key=letter.key, value=letter.value, headers=(*own, *told.items()))
+    return Message(
+        topic=entry_of(topic), key=letter.key, value=letter.value, headers=(*own, *told.items())
+    )
 
 
 def _put_back(letter: Delivery) -> Message:

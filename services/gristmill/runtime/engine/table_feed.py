@@ -248,8 +248,8 @@ class TableFeed:
             table="ledger",
         )
         self.committed_records += len(batch.documents) + len(batch.decisions)
-        # A hint for people, since the tables know. Where it fails, the reader goes back: what is left
-        # of the poll comes again and must not be gathered now.
+        # A hint for people, since the tables know. Where it fails, the reader goes back: what is
+        # left of the poll comes again and must not be gathered now.
         for partition, end in batch.ends.items():
             self._reader.note(partition, Committed(end))
 

@@ -276,22 +276,24 @@ def test_another_replication_is_only_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "from_beginning", "busy", "hindrance"),
+    ("first", "end", "from_beginning", "busy", "hindrance"),
     [
-        (4, False, False, ""),
-        (4, False, True, "members of millers are at work"),
-        (5, False, False, "it holds records and millers has no place in it"),
-        (5, True, False, ""),
-        (5, True, True, "members of millers are at work"),
+        (0, 0, False, False, ""),
+        (0, 0, False, True, "members of millers are at work"),
+        (4, 4, False, False, "it holds records, or held some, and millers has no place in it"),
+        (4, 5, False, False, "it holds records, or held some, and millers has no place in it"),
+        (4, 4, True, False, ""),
+        (4, 5, True, False, ""),
+        (4, 5, True, True, "members of millers are at work"),
     ],
 )
 def test_a_place_is_given_where_nothing_can_be_skipped_or_doubled(
-    end: int, from_beginning: bool, busy: bool, hindrance: str
+    first: int, end: int, from_beginning: bool, busy: bool, hindrance: str
 ) -> None:
     found = missing_place(
-        "grain", "millers", 1, first=4, end=end, from_beginning=from_beginning, busy=busy
+        "grain", "millers", 1, first=first, end=end, from_beginning=from_beginning, busy=busy
     )
     assert (found.what, found.name, found.partition) == (What.PLACE, "millers", 1)
-    assert found.wanted == "4"
+    assert found.wanted == str(first)
     assert found.hindrance.startswith(hindrance)
     assert bool(found.hindrance) == bool(hindrance)

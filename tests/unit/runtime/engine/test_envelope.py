@@ -16,6 +16,8 @@ from gristmill.runtime.engine.envelope import (
     Envelope,
     dead_letter,
     group_of,
+    place_of,
+    place_of_letter,
     topic_of,
     trace_of,
 )
@@ -333,6 +335,21 @@ def test_a_dead_letter_has_the_records_own_bytes_and_what_became_of_it() -> None
         ("dead-offset", b"7"),
         ("dead-at", b"2026-01-01T00:00:00.000+00:00"),
     )
+
+
+@pytest.mark.parametrize("headers", [(), (("own", b"x" * (2 << 20)),)])
+def test_a_dead_letter_of_a_record_that_no_topic_takes_leaves_its_bytes_behind(
+    headers: Headers,
+) -> None:
+    """Compressed it was small enough: a topic counts what is sent."""
+    value = b"\xff" * ((2 << 20) + 1 if not headers else 1)
+    came = delivery(value, headers)
+    told: dict[str, Any] = {"stage": "syntax", "version": "v1", "reason": Reason.UNREADABLE}
+    letter = dead_letter(came, **told, detail="d", at=NOW)
+    assert (letter.key, letter.value) == (b"", b"")
+    assert dict(letter.headers)["dead-sha256"] == sha256_hex(value).encode()
+    written = replace(came, value=letter.value, headers=letter.headers)
+    assert place_of_letter(written, "syntax") == place_of(came)
 
 
 def test_a_trace_is_that_of_the_position() -> None:

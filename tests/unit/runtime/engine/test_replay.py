@@ -16,10 +16,11 @@ from gristmill.runtime.adapters.memory_log import (
 )
 from gristmill.runtime.engine.envelope import DEAD_TOPIC, MEMBER_BITS, dead_letter
 from gristmill.runtime.engine.replay import replay_letters
-from gristmill.runtime.model import BadInput, Reason, Transient
-from gristmill.runtime.ports import Delivery, Message, Partition
+from gristmill.runtime.model import Reason, Transient
+from gristmill.runtime.ports import Delivery, Headers, Message, Partition
 
 SOURCE = "gristmill.syntax.v1"
+DEDUP = "gristmill.dedup.v1"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -27,9 +28,10 @@ class Letters:
     """A dead topic with letters in it, and what a replay makes of them."""
 
     def __init__(self, count: int) -> None:
-        self.broker = MemoryBroker({DEAD_TOPIC: 1, SOURCE: 1})
+        self.broker = MemoryBroker({DEAD_TOPIC: 1, SOURCE: 1, DEDUP: 1})
         self.broker.begin("replay", DEAD_TOPIC)
         self.count = count
+        self.entries: dict[str, str] = {}
         for number in range(count):
             came = Delivery(
                 partition=Partition(SOURCE, 0),
@@ -51,6 +53,7 @@ class Letters:
             {Partition(DEAD_TOPIC, 0): self.count - 1},
             lambda letter: letter.value.decode().endswith(meant),
             lambda topic: f"cluster/{topic}",
+            lambda topic: self.entries.get(topic, topic),
         )
 
     def sent_in(self) -> list[str]:
@@ -142,10 +145,33 @@ def test_a_log_that_gives_nothing_is_not_waited_for_without_end() -> None:
         letters.replay()
 
 
-def test_a_letter_that_does_not_say_where_it_came_from_is_left_where_it_is() -> None:
-    letters = Letters(0)
-    letters.broker.writer().write([Message(topic=DEAD_TOPIC, key=b"", value=b"who am I")])
-    letters.count = 1
-    with pytest.raises(BadInput, match="does not say where it came from"):
-        letters.replay()
+def test_a_letter_goes_in_by_the_topic_that_its_own_is_entered_by() -> None:
+    letters = Letters(2)
+    letters.entries = {SOURCE: DEDUP}
+    assert letters.replay() == (2, 0)
+    assert letters.sent_in() == []
+    sent = letters.broker.records(DEDUP)
+    assert [one.value.decode() for one in sent] == bodies(2)
+    assert dict(sent[0].headers)["position-source"] == f"cluster/{SOURCE}/0".encode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("dead-topic", b"t"), ("dead-partition", b"one"), ("dead-offset", b"1")),
+        (("dead-topic", b"t"), ("dead-partition", b"0"), ("dead-offset", b"-1")),
+        (("dead-topic", b"t"), ("dead-partition", b"0"), ("dead-offset", b"1"), ("attempt", b"x")),
+        (("dead-topic", SOURCE.encode()), ("dead-partition", b"0"), ("dead-offset", b"1"),
+         ("dead-sha256", b"0" * 64)),
+    ],
+)  # fmt: skip
+def test_a_letter_that_cannot_be_sent_in_stays_and_holds_no_other_up(headers: Headers) -> None:
+    """It does not say where it came from, or its bytes were too many for it."""
+    letters = Letters(1)
+    odd = Message(topic=DEAD_TOPIC, key=b"", value=b"who am I", headers=headers)
+    letters.broker.writer().write([odd])
+    letters.count = 2
+    assert letters.replay() == (1, 1)
+    assert letters.sent_in() == ["body 0"]
     assert letters.left() == ["who am I"]
