@@ -14,7 +14,7 @@ Place = tuple[str, int]
 """Topic and number of a partition."""
 
 _HEAD = struct.Struct(">hqhib")  # version, producer id, epoch, time limit, state: in all versions
-_PREPARE_COMMIT, _PREPARE_ABORT = 2, 3
+_ONGOING, _PREPARE_COMMIT, _PREPARE_ABORT = 1, 2, 3
 _COMPACT = 1  # the version from which on lengths are written in as few bytes as they need
 
 
@@ -25,12 +25,16 @@ class Decided:
         """Read the values in the order of the log; what is no decision is passed over."""
         self._last: dict[tuple[int, str, int], bool] = {}
         self._all: defaultdict[Producer, set[bool]] = defaultdict(set)
+        self._going_on: set[int] = set()  # producer ids whose newest transaction is not decided
         for value in values:
             if len(value) < _HEAD.size:
                 continue  # the end of a transactional id
             version, producer_id, epoch, _, state = _HEAD.unpack_from(value)
+            if state == _ONGOING:
+                self._going_on.add(producer_id)
             if state not in {_PREPARE_COMMIT, _PREPARE_ABORT}:
                 continue
+            self._going_on.discard(producer_id)
             self._all[producer_id, epoch].add(state == _PREPARE_COMMIT)
             for topic, number in _partitions(value, compact=version >= _COMPACT):
                 self._last[producer_id, topic, number] = state == _PREPARE_COMMIT
@@ -39,9 +43,12 @@ class Decided:
         """Return whether a producer's last transaction in a partition was committed.
 
         That is the one that is open there. Where no transaction names the partition, all that were
-        decided under the producer's epoch and the next one have to agree; None where they do not.
+        decided under the producer's epoch and the next one have to agree; None where they do not,
+        and while a transaction of the producer goes on: it may be that one that is open.
         """
         producer_id, epoch = producer
+        if producer_id in self._going_on:
+            return None
         named = self._last.get((producer_id, *place))
         if named is not None:
             return named

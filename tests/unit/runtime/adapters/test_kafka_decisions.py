@@ -32,13 +32,19 @@ ABORTED_BY_ITS_SUCCESSOR = bytes.fromhex(
     "726973746d696c6c2e6c65646765722e7631020000000000135f5f636f6e73756d65725f6f666673657473020000"
     "000000000001a21bd463d3000001a21bd448ac020008000000000000000202020002"
 )
-BEFORE = [OPEN_THEN_COMMITTED, COMPLETE, ONGOING]
+BEFORE = [ONGOING, OPEN_THEN_COMMITTED, COMPLETE]
 
 
 def test_what_a_successor_aborted_was_not_committed_though_its_epoch_was_before() -> None:
-    decided = Decided([*BEFORE, ABORTED_BY_ITS_SUCCESSOR])
+    decided = Decided([*BEFORE, ONGOING, ABORTED_BY_ITS_SUCCESSOR])
     for place in (OFFSETS, SHARDS, LEDGER):
         assert decided.about((2, 3), place) is False
+
+
+def test_while_a_transaction_goes_on_nothing_is_known_of_what_its_producer_left_open() -> None:
+    decided = Decided([*BEFORE, ONGOING])
+    for place in (OFFSETS, SHARDS, LEDGER, ("elsewhere", 0)):
+        assert decided.about((2, 3), place) is None
 
 
 def test_the_last_decision_of_a_partition_counts() -> None:
