@@ -152,6 +152,16 @@ def freeze_past_everything(case: Case) -> None:
     _note(case, "thaw_to_output_s", case.wait_output(stage, thawed) - thawed)
 
 
+def freeze_past_session(case: Case, stage: str) -> None:
+    """Freeze a worker until its group has given it up; it must go on by itself, from the truth."""
+    life = case.mill.workers.life(stage)
+    case.mill.freeze(life)
+    time.sleep(case.mill.limits.session_s + 2)
+    case.mill.thaw(life)
+    thawed = time.time()
+    _note(case, "thaw_to_output_s", case.wait_output(stage, thawed) - thawed)
+
+
 def freeze_and_replace(case: Case, stage: str) -> None:
     """Freeze a worker, have another take its name, let it wake up: it must end, not answer."""
     mill = case.mill

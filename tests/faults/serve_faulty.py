@@ -10,10 +10,12 @@ What each of them needs is imported there: a worker that starts slowly is out fo
 """
 
 import ctypes
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -61,7 +63,15 @@ def _impatient(seconds: float) -> None:
     def consumer(**options: Any) -> KafkaConsumer:
         if options["group_id"] is not None:
             options["max_poll_interval_ms"] = round(seconds * 1000)
-        return KafkaConsumer(**options)
+        made = KafkaConsumer(**options)
+        if options["group_id"] is not None:
+            told = {
+                "time": datetime.now(UTC).isoformat(),
+                "event": "consumer made",
+                "max_poll_seconds": made.config["max_poll_interval_ms"] / 1000,
+            }
+            print(json.dumps(told), file=sys.stderr, flush=True)
+        return made
 
     kafka_client.KafkaConsumer = consumer
 

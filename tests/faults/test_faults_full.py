@@ -88,12 +88,14 @@ def test_a2_zombies_wake_up(make_mill: MakeMill) -> None:
     case = Case(make_mill(), "a2-zombie", _COUNT, _RATE)
 
     def fault(number: int) -> None:
-        if number % 2:
+        if number == 4:
+            faults.freeze_past_session(case, "shards")  # it has no transaction to be frozen in
+        elif number % 2:
             faults.freeze_and_replace(case, "syntax" if number == 1 else "ingestion")
         else:
             faults.freeze_past_everything(case)
 
-    case.run(_times(case, 4, fault))
+    case.run(_times(case, 5, fault))
 
 
 def test_a3_answers_to_commits_are_lost(make_mill: MakeMill) -> None:
@@ -145,6 +147,9 @@ def test_a8_a_slow_stage_stays_in_its_group(make_mill: MakeMill) -> None:
     )
     case = Case(mill, "a8-slow", _COUNT, _RATE, extra=naps)
     case.run()
+    lines = [line for life in case.lives() for line in life.events()]
+    told = {line["max_poll_seconds"] for line in lines if line["event"] == "consumer made"}
+    assert told == {6.0}, "the group would have lost patience"
     assert case.events("partitions changed") == []
     assert case.figures["restarts"] == 0
 
