@@ -4,7 +4,7 @@ import resource
 
 from gristmill.runtime.ports import EventLog
 
-_OTHERS = 256  # what a worker has open besides: the log, tables, the index, its own workers
+_OTHERS = 256  # what a worker has open besides: log, tables, index, workers, archives that wait
 
 
 def connections_within(wanted: int, most_calls: int, log: EventLog) -> int:

@@ -6,7 +6,15 @@ nothing, whichever stream brings it. It knows no gRPC: `submit_stream` has the s
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,7 +55,9 @@ from gristmill.runtime.ports import (
 STAGE = "ingestion"
 _THREADS = 4
 _KEY_ID_BYTES = 20
-_KEY_CHARS = 256  # of a key that is too long, for its receipt
+MOST_ARCHIVES = 16
+"""Archives that wait whole to be read; each holds a file open, and its stream is read no further
+without a place."""
 _GROUP_ITEMS = 200
 _GROUP_BYTES = 1 << 20
 T = TypeVar("T")
@@ -91,6 +101,7 @@ class FrontDoor:
         )
         self.readers: set[asyncio.Task[None]] = set()
         self.is_draining = False
+        self.archives = asyncio.Semaphore(MOST_ARCHIVES)
         self._one_archive = asyncio.Lock()  # they are large: one is read at a time
         self._claimed: dict[bytes, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,20 +123,15 @@ class FrontDoor:
         waiting: list[tuple[bytes, Submission]] = []
         for item in items:
             if (refused := refused_key(item.key)) is not None:
-                receipts.append(Receipt(item.key[:_KEY_CHARS], refused))
+                receipts.append(Receipt(item.key, refused))
             else:
                 waiting.append((_key_id(client, item.key), item))
         while waiting:
-            mine: dict[bytes, Submission] = {}
-            others: list[tuple[bytes, Submission]] = []
-            for key, item in waiting:
-                if key in self._claimed or key in mine:
-                    others.append((key, item))
-                else:
-                    mine[key] = item
+            mine = [(key, item) for key, item in waiting if key not in self._claimed]
+            others = [(key, item) for key, item in waiting if key in self._claimed]
             # A key that somebody has in hand is looked at again when it is done.
-            in_hand = [self._claimed[key] for key, _ in others if key in self._claimed]
-            async with self._claiming(mine):
+            in_hand = [self._claimed[key] for key, _ in others]
+            async with self._claiming({key for key, _ in mine}):
                 receipts += await self._write(mine)
             for event in in_hand:
                 await event.wait()
@@ -138,9 +144,7 @@ class FrontDoor:
         return [one is not None for one in await self.in_thread(lambda: self.keys.get(own))]
 
     @asynccontextmanager
-    async def _claiming(
-        self, keys: "Sequence[bytes] | dict[bytes, Submission]"
-    ) -> AsyncIterator[None]:
+    async def _claiming(self, keys: Collection[bytes]) -> AsyncIterator[None]:
         done = asyncio.Event()
         self._claimed.update(dict.fromkeys(keys, done))
         try:
@@ -150,26 +154,38 @@ class FrontDoor:
                 del self._claimed[key]
             done.set()
 
-    async def _write(self, items: dict[bytes, Submission]) -> list[Receipt]:
+    async def _write(self, items: Sequence[tuple[bytes, Submission]]) -> list[Receipt]:
         if not items:
             return []
         judged = await self.in_thread(lambda: self._judge(items))
-        entries = {key: one for key, one in judged.items() if isinstance(one, _Entry)}
-        await self._written(entries)
+        await self._written(
+            {
+                key: one
+                for (key, _), one in zip(items, judged, strict=True)
+                if isinstance(one, _Entry)
+            }
+        )
         safe = Accepted(num_items=1)
         return [
-            Receipt(items[key].key, safe if isinstance(one, _Entry) else one)
-            for key, one in judged.items()
+            Receipt(item.key, safe if isinstance(one, _Entry) else one)
+            for (_, item), one in zip(items, judged, strict=True)
         ]
 
-    def _judge(self, items: dict[bytes, Submission]) -> dict[bytes, _Judged]:
-        """Say of items, in a thread, what is to be written of them, or what they are answered."""
-        known = self.keys.get(list(items))
-        return {
-            key: self._judged(item.body, before)
-            for (key, item), before in zip(items.items(), known, strict=True)
-            if isinstance(item.body, CrawlItem)
-        }
+    def _judge(self, items: Sequence[tuple[bytes, Submission]]) -> list[_Judged]:
+        """Say of items, in a thread, what is to be written of them, or what they are answered.
+
+        Of several under one key the first that can be taken is written, and the others are told so.
+        """
+        keys = list(dict.fromkeys(key for key, _ in items))
+        known = dict(zip(keys, self.keys.get(keys), strict=True))
+        judged: list[_Judged] = []
+        for key, item in items:
+            assert isinstance(item.body, CrawlItem), "parts of archives do not come here"
+            one = self._judged(item.body, known[key])
+            if isinstance(one, _Entry):
+                known[key] = one.remembered
+            judged.append(one)
+        return judged
 
     def _judged(self, item: CrawlItem, before: Remembered | None) -> _Judged:
         if (refused := refused_item(item, self.max_file_bytes)) is not None:

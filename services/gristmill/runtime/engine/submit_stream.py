@@ -36,6 +36,7 @@ from gristmill.runtime.wire import decode_submissions, encode_receipts
 
 _ITEM_BYTES = 1024  # what an item costs beside its bytes
 _MOST_RECEIPTS = 2000  # in one response, which stays below 4 MiB
+_KEY_CHARS = 256  # of a key that is too long, in its receipt
 _NO_ROOM_SECONDS = 30.0
 _SIGN_SECONDS = 10.0  # how often a client hears that its archives are in work
 
@@ -52,7 +53,7 @@ async def submit(
         raise _stopping()
     stream = SubmitStream(door, client)
     reader = door.spawn(stream.read(requests))
-    reader.add_done_callback(stream.end)
+    reader.add_done_callback(lambda _: door.spawn(stream.end(reader)))
     door.readers.add(reader)
     try:
         while (receipts := await stream.receipts()) is not None:
@@ -125,20 +126,18 @@ class SubmitStream:
     # --- reading ----------------------------------------------------------------------------------
 
     async def read(self, requests: AsyncIterable[bytes]) -> None:
-        """Read the stream to its end; what is in work then is waited for.
+        """Read the stream to its end, or until it is cancelled."""
+        async for request in requests:
+            await self._take(request)
 
-        Ends early when it is cancelled.
+    async def end(self, reader: "asyncio.Task[None]") -> None:
+        """Say, when what was read is done, that nothing more comes, and why.
+
+        A drain cancels the reader as often as it likes: what is in work is waited for apart.
         """
-        try:
-            async for request in requests:
-                await self._take(request)
-        finally:
-            self._drop_archive()
-            if self._in_work:
-                await asyncio.wait(self._in_work)
-
-    def end(self, reader: "asyncio.Task[None]") -> None:
-        """Say, when reading has ended, that nothing more comes, and why."""
+        self._drop_archive()
+        if self._in_work:
+            await asyncio.wait(self._in_work)
         error = _stopping() if reader.cancelled() else reader.exception()
         assert error is None or isinstance(error, Exception), "the loop itself ends with others"
         self._out.put_nowait(error)
@@ -214,8 +213,9 @@ class SubmitStream:
             else:
                 told = result.reason.value
             self._door.metrics.count("gristmill_submitted_items_total", stage=STAGE, receipt=told)
-        for begin in range(0, len(receipts), _MOST_RECEIPTS):
-            self._out.put_nowait(receipts[begin : begin + _MOST_RECEIPTS])
+        told_of = [Receipt(one.key[:_KEY_CHARS], one.result) for one in receipts]
+        for begin in range(0, len(told_of), _MOST_RECEIPTS):
+            self._out.put_nowait(told_of[begin : begin + _MOST_RECEIPTS])
 
     # --- archives ---------------------------------------------------------------------------------
 
@@ -238,6 +238,13 @@ class SubmitStream:
         if chunk.last:
             archive, self._archive = self._archive, None
             assert archive is not None, "a chunk that was kept belongs to an archive"
+            self._num_archives_in_work += 1  # while it waits for its turn, too
+            try:
+                await self._door.archives.acquire()
+            except BaseException:
+                self._num_archives_in_work -= 1
+                archive.spooled.close()
+                raise
             self._begin(self._accept_archive(archive))
         else:
             self.items.give(1)
@@ -286,7 +293,6 @@ class SubmitStream:
             self._archive = None
 
     async def _accept_archive(self, archive: _Receiving) -> None:
-        self._num_archives_in_work += 1
         try:
             receipt = await self._door.accept_archive(
                 self._client, archive.key, archive.origin, archive.spooled
@@ -297,6 +303,7 @@ class SubmitStream:
         finally:
             self._num_archives_in_work -= 1
             archive.spooled.close()
+            self._door.archives.release()
 
 
 def portions(

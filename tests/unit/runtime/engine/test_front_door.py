@@ -121,6 +121,44 @@ def test_one_key_twice_in_a_request_is_written_once_and_the_first_counts(way: Do
     assert [item.content for item in way.items] == [b"1"]
 
 
+def test_one_key_many_times_in_a_request_is_judged_at_one_go(way: Doorway) -> None:
+    """The first that can be taken is written; a round for each of them would be quadratic."""
+    asked = []
+    get = way.keys.get
+    way.keys.get = lambda keys: asked.append(len(keys)) or get(keys)  # type: ignore[method-assign,func-returns-value]
+
+    async def scene(way: Doorway) -> list[Any]:
+        sent = [file("a", path="../a.py"), *[file("a", b"1", path="a.py")] * 2000]
+        return [one.result async for one in way.receipts(sent)]
+
+    first, *others = way.play(scene)
+    assert isinstance(first, Refused)
+    assert Counter(others) == Counter({NEW: 1, KNOWN: 1999})
+    assert asked == [1]
+    assert len(way.writer.written) == 1
+
+
+def test_a_key_that_is_too_long_comes_back_short_whatever_is_wrong_with_its_item(
+    way: Doorway,
+) -> None:
+    key = "k" * 100_000
+    items = [
+        pb.Item(key=key),
+        pb.Item(key=key, warc=pb.WarcRange()),
+        pb.Item(key=key, archive=pb.ArchiveChunk(last=True)),
+        pb.Item(key=key, unread=pb.UnreadFile(origin={"path": "a"}, fault=999)),
+        pb.Item(key=key, file=pb.File(origin={"path": "a.py"}, content=b"x")),
+    ]
+    request = pb.SubmitRequest(items=items).SerializeToString()
+
+    async def scene(way: Doorway) -> list[Any]:
+        return [one async for one in way.receipts(request)]
+
+    receipts = way.play(scene)
+    assert [one.key for one in receipts] == ["k" * 256] * 5
+    assert all(isinstance(one.result, Refused) for one in receipts)
+
+
 def test_a_log_that_fails_ends_the_stream_and_the_same_can_be_sent_again(way: Doorway) -> None:
     async def scene(way: Doorway) -> Any:
         way.writer.fails_before = 1
@@ -179,6 +217,10 @@ def test_receipts_that_were_known_come_before_the_error_that_ends_a_stream(way: 
         (file("k", path="a\u202eyp.exe"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u2028.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u200b.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\xad.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\u2063.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\u3164.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\U000e0041.py"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="/etc"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="x\ny"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="../../etc"), RefusalReason.NAME_UNSAFE),

@@ -13,6 +13,7 @@ import pytest
 from door import Doorway, chunks, file, tar
 
 from gristmill.runtime.engine import submit_stream
+from gristmill.runtime.engine.front_door import MOST_ARCHIVES
 from gristmill.runtime.engine.submit_stream import portions, submit
 from gristmill.runtime.model import (
     Accepted,
@@ -245,8 +246,11 @@ def test_a_door_that_drains_answers_what_it_has_and_reads_no_further(way: Doorwa
 
         stream = asyncio.ensure_future(receive())
         await asyncio.sleep(0.1)
-        way.door.drain()
+        for _ in range(3):  # a server drains when it is told to end, and once more when it ends
+            way.door.drain()
+            await asyncio.sleep(0.02)
         sent = client.sent
+        assert not stream.done()
         way.writer.may_write.set()
         with pytest.raises(Transient, match="the server stops"):
             await stream
@@ -256,6 +260,23 @@ def test_a_door_that_drains_answers_what_it_has_and_reads_no_further(way: Doorwa
             await way.send([file("late")])
 
     way.play(scene)
+
+
+def test_a_half_closed_stream_is_answered_in_full_however_often_the_door_drains(
+    way: Doorway,
+) -> None:
+    async def scene(way: Doorway) -> Any:
+        way.writer.may_write.clear()
+        stream = asyncio.ensure_future(way.send([file("a"), file("b")]))
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            way.door.drain()
+            await asyncio.sleep(0.02)
+        assert not stream.done()
+        way.writer.may_write.set()
+        return await stream
+
+    assert way.play(scene) == {"a": NEW, "b": NEW}
 
 
 def test_a_door_that_drains_wakes_clients_that_wait_for_their_quota(tmp_path: Path) -> None:
@@ -282,6 +303,32 @@ def test_the_members_of_an_archive_become_items_and_one_receipt(way: Doorway) ->
     assert found.pop("between.py") == b"a = 1\n"
     assert found == MEMBERS
     assert {item.origin.repository for item in way.items[1:]} <= {"a-1.0.tar", "example.org/a/b"}
+    assert way.spool.held_bytes == 0
+
+
+def test_archives_that_wait_to_be_read_hold_so_many_files_open(way: Doorway) -> None:
+    """A stream that brings more of them is read no further."""
+
+    def num_files() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    async def scene(way: Doorway) -> Any:
+        way.writer.may_write.clear()
+        before = num_files()
+        sent = [chunks(f"arch{n}", tar({"m.py": b"%d\n" % n}), size=1 << 20) for n in range(100)]
+        streams = [asyncio.ensure_future(way.send(*sent[at::2])) for at in range(2)]
+        held = 0
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            held = max(held, num_files() - before)
+        assert not any(stream.done() for stream in streams)
+        way.writer.may_write.set()
+        answers = [await stream for stream in streams]
+        return held, answers[0] | answers[1]
+
+    held, answers = way.play(scene)
+    assert held <= MOST_ARCHIVES + 2 + 4  # one that comes in each stream, and the threads' own
+    assert answers == dict.fromkeys([f"arch{n}" for n in range(100)], NEW)
     assert way.spool.held_bytes == 0
 
 
