@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_served import (
     Gate,
     Served,
@@ -275,9 +276,77 @@ def test_a_deadline_that_cannot_be_kept_is_refused_before_any_work(
 
 
 def test_a_deadline_in_the_past_begins_nothing(served: Served, gate: Gate, channel: Any) -> None:
+    """A client does not even send such a call: the server is shown one that passed on its way."""
     error = failure(lambda: score(channel)(b"", timeout=-1))
     assert error.code() == Code.DEADLINE_EXCEEDED
+
+    class Refused(Exception): ...
+
+    class Late:
+        """The context of a call that came too late."""
+
+        code: Any = None
+
+        def time_remaining(self) -> float:
+            return 0.0
+
+        def auth_context(self) -> dict[str, list[bytes]]:
+            return {}
+
+        def peer(self) -> str:
+            return "ipv4:127.0.0.1:1"
+
+        async def abort(self, code: Any, details: str, trailing: object) -> None:
+            self.code = code
+            raise Refused(details, trailing)
+
+    late = Late()
+    interceptor = served.api.services().interceptor
+    assert interceptor is not None
+    judge = interceptor._around("QualityService.Score", served.api._calls["Score"].one)
+    with pytest.raises(Refused):
+        asyncio.run(judge(b"", late))
+    assert late.code == Code.DEADLINE_EXCEEDED
+    assert served.counted("QualityService.Score") == {"DEADLINE_EXCEEDED": 1}
     assert gate.num_begun == 0
+
+
+@pytest.mark.parametrize("error", [Fatal("it does not start"), Transient("it is away")])
+def test_a_stage_that_just_failed_by_itself_does_not_say_that_it_serves(
+    served: Served, channel: Any, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems: list[Exception | None] = [error, None, Poison(Reason.UNREADABLE, "yours"), error]
+
+    def answer(request: bytes) -> bytes:
+        if (problem := problems.pop(0)) is not None:
+            raise problem
+        return request
+
+    calls = served.api._calls["Score"]
+    gate = calls.judge = Gate(answer)
+    gate.open.set()
+    health = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service="gristmill.quality.v1.QualityService")
+
+    def serves() -> bool:
+        status = health.Check(request, timeout=20).status
+        return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+    try:
+        assert serves()
+        failure(lambda: score(channel)(b"", timeout=20))
+        assert not serves()
+        assert score(channel)(b"x", timeout=20) == b"x"
+        assert serves()
+        failure(lambda: score(channel)(b"", timeout=20))
+        assert serves(), "what was asked was wrong, not the stage"
+        failure(lambda: score(channel)(b"", timeout=20))
+        assert not serves()
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+        assert serves(), "somebody has to try again"
+    finally:
+        gate.close()
 
 
 def test_a_stream_that_is_cancelled_takes_its_batches_along(

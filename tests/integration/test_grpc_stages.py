@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from gristmill import __version__
 from gristmill.dedup.settings import DedupSettings
 from gristmill.dedup.stage import DedupStage
 from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
+from gristmill.runtime.adapters.lmdb_index import LmdbIndex, Table
+from gristmill.runtime.adapters.lmdb_index_reader import LmdbIndexReader
 from gristmill.runtime.adapters.memory_index import MemoryIndex
 from gristmill.runtime.adapters.run_directory import RunDirectory
 from gristmill.runtime.wire.generated.gristmill.dedup.v1 import dedup_pb2, dedup_pb2_grpc
@@ -219,6 +221,23 @@ def test_shards_does_not_say_that_it_serves_while_its_tables_are_gone(
     finally:
         away.rename(directory)
     assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_dedup_without_its_worker_does_not_say_that_it_serves_while_the_index_is_gone(
+    tmp_path: Path,
+) -> None:
+    table = Table(uuid="u", positions={}, num_documents=0)
+    LmdbIndex(str(tmp_path / "index"), table, threshold=0.8).close()
+    reader = LmdbIndexReader(str(tmp_path / "index"), threshold=0.8)
+    request = health_pb2.HealthCheckRequest(service="gristmill.dedup.v1.DedupService")
+    with Served("dedup") as served, served.channel() as channel, closing(reader):
+        served.api.answer_from_index(reader, reader.is_there)
+        health = health_pb2_grpc.HealthStub(channel)
+        assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+        (tmp_path / "index").rename(tmp_path / "index.old")
+        assert health.Check(request).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        (tmp_path / "index.old").rename(tmp_path / "index")
+        assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_a_reason_that_this_version_does_not_know_is_refused_and_the_rest_goes_on(

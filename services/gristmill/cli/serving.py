@@ -111,7 +111,7 @@ class Service(Process):
         elif (plugin := self.plugins[self.stage]).stateful:
             index = self._until_reachable(self._index_reader, "waiting for the index")
             stack.callback(index.close)
-            api.answer_from_index(index)
+            api.answer_from_index(index, index.is_there)
         else:
             version = self._built(plugin).version
             api.answer_in_workers(version, self.stream.workers, whole=plugin.only_annotates)

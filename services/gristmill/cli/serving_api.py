@@ -66,7 +66,7 @@ class StageApi:
     _calls: dict[str, BatchCalls] = field(default_factory=dict)
     _judges: list[PooledJudge | ThreadJudge] = field(default_factory=list)
     _ingestion: IngestionCalls = field(default_factory=IngestionCalls)
-    _tables: str | None = None
+    _is_there: Callable[[], bool] = lambda: True
 
     def services(self) -> Services:
         """Return what the server serves from its start on. Raises BadInput."""
@@ -105,9 +105,9 @@ class StageApi:
 
     def _serves(self) -> bool:
         """Tell whether the calls of the stage are answered now."""
-        if not self.health.answers or any(one.judge is None for one in self._calls.values()):
+        if not self.health.answers or not all(one.answers for one in self._calls.values()):
             return False
-        if self._tables is not None and not _are_tables(self._tables):
+        if not self._is_there():
             return False
         return self.stage != INGESTION or (self._ingestion.is_open and not self.health.log_is_away)
 
@@ -146,8 +146,10 @@ class StageApi:
             self._judges.append(judge)
             self._calls[name].judge = judge
 
-    def answer_from_index(self, index: DedupLookup) -> None:
-        """Have dedup's calls answered out of the index, reading only."""
+    def answer_from_index(
+        self, index: DedupLookup, is_there: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Have dedup's calls answered out of the index, reading only, as long as it is there."""
         from gristmill.dedup.lookup import DedupReader  # with its compiler: no other stage's
 
         reader = DedupReader(self.settings.sections[self.stage], index)
@@ -159,6 +161,7 @@ class StageApi:
         def check(request: bytes) -> bytes:
             return join_verdicts([judge_batch(request, reader.check)], reader.version)
 
+        self._is_there = is_there
         self._answer("Check", check)
         self._answer("Explain", explain)
 
@@ -169,7 +172,7 @@ class StageApi:
             name, limit = decode_list_request(request)
             return encode_tables(list_tables(open_tables(directory), name, limit))
 
-        self._tables = directory
+        self._is_there = partial(_are_tables, directory)
         self._answer("List", answer)
 
     def _drain(self) -> None:

@@ -5,6 +5,7 @@ batches; a call without one is refused, a stream without one waits, and its send
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
@@ -14,9 +15,11 @@ from typing import Any, Protocol
 import grpc
 
 from gristmill.runtime.adapters.grpc_calls import caller_of
-from gristmill.runtime.model import Overloaded, TooLate, Transient, Unfit
+from gristmill.runtime.model import BadInput, Fatal, Overloaded, TooLate, Transient, Unfit
 
 _STEADY = 0.8  # of the pace so far, in each new figure
+_FAILING_SECONDS = 10.0
+_OWN_FAULTS = (BadInput, Fatal, Transient)  # about what is here, not what was asked
 
 # gRPC carries no types.
 _Context = Any
@@ -92,9 +95,20 @@ class BatchCalls:
         self.judge: Judge | None = None
         self._places = Places(most_batches, most_of_client)
         self._num_taken = 0
+        self._failed_at: float | None = None
         self._last_end = 0.0
         self._reading: set[asyncio.Task[None]] = set()
         self._pace = 0.0  # seconds from the end of one batch to that of the next, while busy
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is a judge, and what it judged last did not fail by its own fault just now.
+
+        After a while it counts as mended: nobody asks one that says that it does not answer.
+        """
+        if self._failed_at is not None and time.monotonic() - self._failed_at > _FAILING_SECONDS:
+            self._failed_at = None
+        return self.judge is not None and self._failed_at is None
 
     def handlers(self, name: str, *, streamed: bool = True) -> dict[str, Any]:
         """Return what serves the method, and the one behind its name with Stream."""
@@ -172,7 +186,10 @@ class BatchCalls:
             self._end(caller, began)
             raise
 
-        def ended(_: "Future[Any]") -> None:
+        def ended(done: "Future[Any]") -> None:
+            if not done.cancelled():
+                failed = isinstance(done.exception(), _OWN_FAULTS)
+                self._failed_at = time.monotonic() if failed else None
             with suppress(RuntimeError):  # the loop has ended before it
                 loop.call_soon_threadsafe(self._end, caller, began)
 

@@ -15,6 +15,8 @@ from gristmill.runtime.model import BadInput, Transient
 from gristmill.runtime.ports import Admission, Candidate, Fingerprint
 from gristmill.runtime.ports.index import SCHEME
 
+_FILE = "data.mdb"
+
 
 class LmdbIndexReader:
     """Follows an index: see the port for what it answers. Any thread may ask."""
@@ -31,6 +33,10 @@ class LmdbIndexReader:
         self._last = b""  # the key of the last batch taken in
         with self._asking:
             self._follow()
+
+    def is_there(self) -> bool:
+        """Tell whether there is an index now."""
+        return os.path.exists(os.path.join(self._path, _FILE))
 
     def look(self, fingerprints: Sequence[Fingerprint]) -> Sequence[Admission]:
         """Return what `admit` would answer now."""
@@ -60,7 +66,7 @@ class LmdbIndexReader:
 
     def _current(self) -> lmdb.Environment:
         """Return the open store; it is opened anew where another file has taken its place."""
-        number = os.stat(os.path.join(self._path, "data.mdb")).st_ino
+        number = os.stat(os.path.join(self._path, _FILE)).st_ino
         if self._environment is None or number != self._opened:
             self.close()
             self._environment = lmdb.open(self._path, readonly=True, max_dbs=4, readahead=False)
