@@ -1,5 +1,6 @@
 """Health over real sockets: HTTP and gRPC tell the same truth, at once, to any client."""
 
+import asyncio
 import http.client
 import json
 import logging
@@ -20,6 +21,7 @@ from grpc_served import details
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
+from gristmill.runtime.adapters.grpc_server import Services
 from gristmill.runtime.adapters.health import Health
 from gristmill.runtime.adapters.health_servers import HealthServers
 from gristmill.runtime.adapters.prometheus import PrometheusMetrics
@@ -55,12 +57,14 @@ class Log:
 class Served:
     """A worker's health, served; and its clients."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services | None = None) -> None:
         self.clock = Clock()
         self.log = Log()
         self.health = Health(clock=self.clock, stall_seconds=60)
         self.metrics = PrometheusMetrics(stages=["syntax"])
-        self.servers = HealthServers("syntax", self.health, self.exposition, self.log, host=HOST)
+        self.servers = HealthServers(
+            "syntax", self.health, self.exposition, self.log, host=HOST, services=services
+        )
 
     def exposition(self, accept: str) -> tuple[str, bytes]:
         return self.metrics.exposition(accept)
@@ -339,6 +343,21 @@ def test_the_ports_are_free_afterwards_and_no_thread_is_left() -> None:
         left[0].join(0.1)
     ours = [one.name for one in left if "health" in one.name or "process_request" in one.name]
     assert ours == []
+
+
+def test_services_that_do_not_come_to_an_end_hold_no_process() -> None:
+    """Whatever is in work then is lost as by a kill; a worker that failed has to make room."""
+    ended = []
+
+    async def close() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("given up")
+
+    made = Served(services=Services(close=close))
+    made.servers.close(1.0)
+    assert ended == ["given up"]
 
 
 def test_they_start_at_once() -> None:

@@ -6,6 +6,7 @@ take: messages, streams, connections, pings.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ _T = TypeVar("_T")
 _HEALTH_MESSAGE_BYTES = 1 << 12
 _IDLE_SECONDS = 300
 _KEEPALIVE_SECONDS = 30
+_LEAST_CLOSE_SECONDS = 0.5
 _LEAST_PING_SECONDS = 10  # a client that pings more often is sent away
 
 
@@ -38,7 +40,7 @@ class Services:
     drain: Callable[[], object] = lambda: None
     """Called in the event loop when the process is told to end."""
     close: Callable[[], Awaitable[object]] | None = None
-    """Awaited there when no calls are left."""
+    """Awaited there when no calls are left, within the time for the end."""
     certificates: Certificates | None = None
     max_message_bytes: int = _HEALTH_MESSAGE_BYTES
     max_streams: int = 32
@@ -102,11 +104,16 @@ class GrpcServer:
         return server, int(port)
 
     async def _stop(self, grace_seconds: float) -> None:
+        ends = self._loop.time() + grace_seconds
         self._health.close()
         self._services.drain()
         await self._server.stop(grace_seconds)
         if self._services.close is not None:
-            await self._services.close()
+            # What takes longer is given up, as by a kill: a worker that failed must be gone, so
+            # that another one can take its place.
+            with suppress(TimeoutError):
+                left = max(_LEAST_CLOSE_SECONDS, ends - self._loop.time())
+                await asyncio.wait_for(self._services.close(), left)
 
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
