@@ -30,6 +30,7 @@ from gristmill.runtime.wire.generated.gristmill.quality.v1 import quality_pb2
 from gristmill.runtime.wire.generated.gristmill.v1 import document_pb2, outcome_pb2, verdict_pb2
 
 BAR = 0.6
+FLOOR = 0.4  # what a machine has to give on which the bar is out of reach (ADR 20)
 BATCH = 64
 CONTENT_BYTES = 5000
 STREAMS = 2
@@ -187,7 +188,9 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=1, help="worker processes of the stage")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="worker processes of the stage; 0: as it is served"
+    )
     parser.add_argument("--serve", choices=(ECHO, CANNED), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -207,7 +210,7 @@ def main() -> None:
                 process.wait()
     print(
         f"\n{STREAMS} streams, batches of {BATCH} files of {CONTENT_BYTES} bytes, "
-        f"{options.workers} worker process(es), {os.cpu_count()} CPUs, "
+        f"worker processes: {options.workers or 'one a CPU'}, {os.cpu_count()} CPUs, "
         f"grpcio {grpc.__version__}, Python {platform.python_version()}"
     )
     for name, (speed, spent) in told.items():
@@ -218,7 +221,8 @@ def main() -> None:
         f"stage / echo        {ratio:.0%}  (bar {BAR:.0%}: {'met' if ratio >= BAR else 'missed'})"
     )
     print(f"stage / canned echo {stage / told[CANNED][0]:.0%}")
-    if ratio < BAR:
+    if ratio < FLOOR:
+        print(f"below {FLOOR:.0%}, which every machine has given so far")
         sys.exit(1)
 
 
