@@ -143,7 +143,7 @@ class Mill:
             "STREAM_DRAIN_SECONDS": limits.drain_s,
             "STREAM_STALL_SECONDS": limits.stall_s,
             "STREAM_COMMIT_SECONDS": 1,
-            "STREAM_COMMIT_BYTES": 200_000,  # the tables are written in the midst of a poll, too
+            "STREAM_COMMIT_BYTES": 1_000_000,  # behind a backlog, in the midst of a poll
             "SERVE_ORDINAL": ordinal,
             "SERVE_DIRECTORY": self.directory / "tables",
             "SERVE_GRPC_PORT": self.door_port if stage == "ingestion" else 0,
