@@ -320,9 +320,9 @@ class Service(Process):
         stack.enter_context(directory.unfinished_until_done())
         topics = [topic_of(SHARDS), topic_of(LEDGER)]
         sources = self._until_reachable(lambda: self._sources(*topics))
-        if lost := [one for one in torn(tables) if one.rpartition("/")[0] not in sources.values()]:
-            told_why = "the log was replaced between two tables: rows of `files` without decisions"
-            self.log.warning("batch of another log is torn", sources=lost, error=told_why)
+        if lost := torn(tables) - set(sources.values()):
+            why = "the log was replaced between two tables: rows of `files` without decisions"
+            self.log.warning("batch of another log is torn", sources=sorted(lost), error=why)
         writer = self._until_reachable(lambda: KafkaWriter(self.kafka))
         stack.callback(writer.close)
         told = self._until_reachable(

@@ -40,7 +40,7 @@ class Announcer:
 
     def __call__(self) -> None:
         """Announce every snapshot of ours that nobody was told of. Raises Transient."""
-        if any(_topic(one) in self._log for one in torn(self._tables)):
+        if self._log & torn(self._tables):
             return  # a batch is in one table alone: it is finished first
         for name in _TABLES:
             table = self._tables.load(name)
@@ -60,17 +60,17 @@ class Announcer:
         return found[::-1]
 
 
-def torn(tables: IcebergTables) -> list[str]:
-    """Return the sources whose last batch is in one table alone.
+def torn(tables: IcebergTables) -> frozenset[str]:
+    """Return the topics, as sources of partitions, whose last batch is in one table alone.
 
     Of the log that feeds the tables it comes again; of a log that was replaced it never will.
     """
     files, ledger = tables.positions("files"), tables.positions("ledger")
-    return sorted(one for one in files.keys() | ledger.keys() if files.get(one) != ledger.get(one))
-
-
-def _topic(partition_source: str) -> str:
-    return partition_source.rpartition("/")[0]
+    return frozenset(
+        one.rpartition("/")[0]
+        for one in files.keys() | ledger.keys()
+        if files.get(one) != ledger.get(one)
+    )
 
 
 def _history(table: Table) -> Iterator[Snapshot]:

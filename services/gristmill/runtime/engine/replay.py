@@ -21,6 +21,7 @@ from gristmill.runtime.ports import (
 
 _POLL_SECONDS = 0.5
 _MOST_IDLE_POLLS = 120
+_MOST_DIGITS = 18  # of a number that fits into 64 bits
 
 
 def replay_letters(
@@ -82,12 +83,17 @@ def _is_past(log: Log, partition: Partition, offset: int) -> bool:
 def can_be_sent_in(letter: Delivery) -> bool:
     """Tell whether a letter says where it came from, and holds its record's bytes."""
     headers = dict(letter.headers)
-    numbers = (headers.get("dead-partition", b""), headers.get("dead-offset", b""))
+    topic = headers.get("dead-topic", b"")
+    numbers = (
+        headers.get("dead-partition", b""),
+        headers.get("dead-offset", b""),
+        headers.get("attempt", b"1"),
+    )
     return (
         LEFT_BEHIND not in headers
-        and bool(headers.get("dead-topic"))
-        and all(number.isdigit() for number in numbers)
-        and headers.get("attempt", b"1").isdigit()
+        and bool(topic)
+        and topic.isascii()
+        and all(one.isdigit() and len(one) <= _MOST_DIGITS for one in numbers)
     )
 
 

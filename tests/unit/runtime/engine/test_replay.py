@@ -161,6 +161,8 @@ def test_a_letter_goes_in_by_the_topic_that_its_own_is_entered_by() -> None:
         (),
         (("dead-topic", b"t"), ("dead-partition", b"one"), ("dead-offset", b"1")),
         (("dead-topic", b"t"), ("dead-partition", b"0"), ("dead-offset", b"-1")),
+        (("dead-topic", b"t"), ("dead-partition", b"0"), ("dead-offset", b"9" * 5000)),
+        (("dead-topic", b"\xff"), ("dead-partition", b"0"), ("dead-offset", b"1")),
         (("dead-topic", b"t"), ("dead-partition", b"0"), ("dead-offset", b"1"), ("attempt", b"x")),
         (("dead-topic", SOURCE.encode()), ("dead-partition", b"0"), ("dead-offset", b"1"),
          ("dead-sha256", b"0" * 64)),
