@@ -18,8 +18,6 @@ from gristmill.runtime.ports import Delivery, Partition
 
 MAX_DEAD_BYTES = 3 << 20
 """The largest dead letter: a record as large as any, and the headers that say why."""
-MAX_MESSAGE_BYTES = 2 << 20
-"""The largest record: bodies above 256 KiB travel as references, so only batches come near it."""
 
 _FETCH_BYTES = 8 << 20  # what one answer of a broker brings at most: bounds memory
 _SECURE = ("SSL", "SASL_SSL")

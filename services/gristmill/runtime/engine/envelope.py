@@ -40,10 +40,10 @@ from gristmill.runtime.wire import (
 
 INLINE_BYTES = 256 << 10
 """Bodies above this travel as references: brokers are made for small records."""
-VALUE_BYTES = (2 << 20) - (64 << 10)
-"""The largest value of a record: topics take 2 MiB with key and headers."""
 RECORD_BYTES = 2 << 20
-"""The largest record that topics take as it is."""
+"""The largest record that topics take; only batches come near it, for bodies lie elsewhere."""
+VALUE_BYTES = RECORD_BYTES - (64 << 10)
+"""The largest value of a record: there is a key beside it, and headers."""
 MEMBER_BITS = 20
 """Bits of a position's offset that count inside one crawled record; 2^43 records fit beside."""
 DEAD_TOPIC = "gristmill.dead.v1"

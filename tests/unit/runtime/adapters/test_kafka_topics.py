@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.runtime.adapters.kafka_client import MAX_DEAD_BYTES, MAX_MESSAGE_BYTES
+from gristmill.runtime.adapters.kafka_client import MAX_DEAD_BYTES
 from gristmill.runtime.adapters.kafka_topics import (
     Difference,
     Present,
@@ -25,6 +25,7 @@ from gristmill.runtime.engine.envelope import (
     CRAWL_TOPIC,
     DEAD_TOPIC,
     LEDGER_TOPIC,
+    RECORD_BYTES,
     group_of,
     topic_of,
 )
@@ -81,7 +82,7 @@ def test_the_packaged_topics_are_right_for_one_machine() -> None:
     for topic in load_topics():
         assert (topic.partitions, topic.replication) == (1, None)
         assert "min.insync.replicas" not in topic.configs
-        most = MAX_DEAD_BYTES if topic.name == DEAD_TOPIC else MAX_MESSAGE_BYTES
+        most = MAX_DEAD_BYTES if topic.name == DEAD_TOPIC else RECORD_BYTES
         assert topic.configs["max.message.bytes"] == str(most)
         assert topic.configs["cleanup.policy"] == "delete"
 
