@@ -33,6 +33,7 @@ from gristmill.runtime.ports.event_log import EventLog
 _IDLE_SECONDS = 0.5  # how long a poll waits when nothing is in work
 _BUSY_SECONDS = 0.05  # how soon new records are noticed when something is; an answer is at once
 _REPORT_SECONDS = 1.0
+_FULL_BATCHES = 4  # as many records may be in work: what dies twice is taken one by one
 _DRAIN_SHARE = 0.75  # of the time to end in that work may take; the rest is for ending
 
 
@@ -174,7 +175,7 @@ class StreamWorker:
 
     def _submit_due(self) -> None:
         has_submitted = False
-        while self._incoming and self._submitted_bytes() < self._settings.inflight_bytes:
+        while self._incoming and self._has_room():
             if self._batches and self._batches[-1].is_alone:
                 return  # what came into work beside it might die in its name
             if has_submitted and self._batches[0].future.done():
@@ -193,6 +194,13 @@ class StreamWorker:
                 continue
             self._submit(deliveries, self._processor.submit(deliveries))
             has_submitted = True
+
+    def _has_room(self) -> bool:
+        """Tell whether more may come into work: bytes bound memory, records what a death costs."""
+        return (
+            self._submitted_bytes() < self._settings.inflight_bytes
+            and self._submitted_records() < _FULL_BATCHES * self._settings.batch_records
+        )
 
     def _is_due(self) -> bool:
         """Tell whether what came in is enough for a batch, or has waited long enough."""
@@ -246,6 +254,9 @@ class StreamWorker:
 
     def _submitted_bytes(self) -> int:
         return sum(batch.weight_bytes for batch in self._batches)
+
+    def _submitted_records(self) -> int:
+        return sum(len(batch.deliveries) for batch in self._batches)
 
     def _pace(self) -> None:
         """Stop polling while enough is in work, or something outside is away."""
@@ -393,7 +404,7 @@ class StreamWorker:
         if now - self._reported < _REPORT_SECONDS:
             return
         self._reported = now
-        in_work = sum(len(batch.deliveries) for batch in self._batches) + len(self._incoming)
+        in_work = self._submitted_records() + len(self._incoming)
         self._standing.tell_in_work(
             num_bytes=self._submitted_bytes() + self._incoming_bytes,
             num_records=in_work,

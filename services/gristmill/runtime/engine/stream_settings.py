@@ -11,7 +11,8 @@ class StreamSettings:
     """Worker processes of a pure stage; 0 takes one for each processor it may use."""
 
     batch_records: int = 500
-    """Records in one transaction at most; larger transactions cost less each and wait longer."""
+    """Records in one transaction at most; larger transactions cost less each and wait longer. Four
+    times as many are in work at most: what a death makes undone, or suspect."""
 
     batch_bytes: int = 1 << 20
     """Bytes in one transaction at most, as they were read; readers behind it wait that long."""

@@ -542,6 +542,20 @@ def test_what_is_in_work_is_bounded_in_bytes_and_polls_go_on(mill: Mill) -> None
     assert mill.outputs() == texts(20)
 
 
+def test_what_is_in_work_is_bounded_in_records_and_so_is_what_two_deaths_cost(mill: Mill) -> None:
+    mill.broker.script("one", [Yield(40), End(), Yield(40), End()])
+    mill.feed(*texts(40))
+    for _ in range(2):
+        worker = mill.worker(batch_records=2)
+        mill.processors[-1].held = []
+        with pytest.raises(Crashed):
+            mill.finish(worker)
+        assert [len(batch) for batch in mill.processors[-1].batches] == [2, 2, 2, 2]
+    mill.finish(mill.worker(batch_records=2))
+    assert [len(batch) for batch in mill.processors[-1].batches] == 8 * [1] + 16 * [2]
+    assert mill.outputs() == texts(40)
+
+
 def test_records_wait_for_company_only_while_others_are_in_work(mill: Mill) -> None:
     mill.broker.script("one", [Yield(1)] * 4)
     mill.feed(*texts(4))
