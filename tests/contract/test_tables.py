@@ -12,6 +12,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Transaction
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from gristmill.runtime.adapters.iceberg import (
     COMMIT_NUMBER,
@@ -437,6 +438,91 @@ def test_a_null_in_a_required_column_is_not_written(iceberg: IcebergTables) -> N
     with pytest.raises(ValueError, match="null"):
         iceberg.commit("files", {"s": Span(0, 2)}, rows_of("a", content=[None]))
     assert dict(iceberg.positions("files")) == {}
+
+
+def commit_many(iceberg: IcebergTables, count: int, **properties: str) -> None:
+    """Set properties of `files` and add a row each in many commits."""
+    with iceberg.load("files").transaction() as transaction:
+        transaction.set_properties(
+            {name.replace("__", ".").replace("_", "-"): one for name, one in properties.items()}
+        )
+    for number in range(count):
+        iceberg.commit("files", {"s": Span(number, number + 1)}, rows_of(f"{number:03}"))
+
+
+def manifest_lists(directory: Path) -> set[str]:
+    return {path.name for path in (directory / "warehouse/gristmill/files/metadata").glob("snap-*")}
+
+
+def test_snapshots_that_are_old_and_many_are_forgotten_and_no_row_is(
+    iceberg: IcebergTables, tmp_path: Path
+) -> None:
+    first = iceberg.load("files").current_snapshot()
+    assert first is not None
+    iceberg.load("files").manage_snapshots().create_tag(first.snapshot_id, "begin").commit()
+    limits = {
+        "history__expire__min_snapshots_to_keep": "5",
+        "history__expire__max_snapshot_age_ms": "0",
+    }
+    commit_many(iceberg, 30, **limits)
+    table = iceberg.load("files")
+    assert 5 < len(table.snapshots()) < 5 + 20 + 1
+    assert table.snapshot_by_id(first.snapshot_id) is not None
+    assert {Path(one.manifest_list).name for one in table.snapshots()} == manifest_lists(tmp_path)
+    assert ids_in(iceberg) == [f"{number:03}" for number in range(30)]
+    assert dict(iceberg.positions("files")) == {"s": 30}
+    assert remove_orphans(iceberg) == 0
+    with pytest.raises(Stale):
+        iceberg.commit("files", {"s": Span(3, 4)}, rows_of("again"))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"history__expire__min_snapshots_to_keep": "5"},  # none of them is half an hour old
+        {"history__expire__max_snapshot_age_ms": "0"},  # a hundred stay
+    ],
+    ids=str,
+)
+def test_snapshots_that_are_new_or_few_stay(iceberg: IcebergTables, limits: dict[str, str]) -> None:
+    before = len(iceberg.load("files").snapshots())
+    commit_many(iceberg, 30, **limits)
+    assert len(iceberg.load("files").snapshots()) == before + 30
+
+
+def test_a_writer_that_is_quicker_does_not_stop_a_commit_that_forgets(
+    iceberg: IcebergTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: object) -> None:
+        raise CommitFailedException("another writer")
+
+    monkeypatch.setattr(ExpireSnapshots, "commit", lose)
+    commit_many(iceberg, 30, history__expire__min_snapshots_to_keep="1",
+                history__expire__max_snapshot_age_ms="0")  # fmt: skip
+    assert len(ids_in(iceberg)) == 30
+
+
+def test_manifests_of_many_commits_become_one(iceberg: IcebergTables) -> None:
+    commit_many(iceberg, 12, commit__manifest__min_count_to_merge="5")
+    table = iceberg.load("files")
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert len(snapshot.manifests(table.io)) < 6
+    assert ids_in(iceberg) == [f"{number:03}" for number in range(12)]
+    assert remove_orphans(iceberg) == 0
+    assert len(ids_in(iceberg)) == 12
+
+
+def test_a_table_of_an_earlier_version_learns_to_forget(
+    make_iceberg: MakeTables, iceberg: IcebergTables
+) -> None:
+    known = "history.expire.min-snapshots-to-keep", "commit.manifest-merge.enabled"
+    with iceberg.load("files").transaction() as transaction:
+        transaction.remove_properties(known[0])
+        transaction.set_properties({known[1]: "false"})
+    make_iceberg().create()
+    properties = iceberg.load("files").properties
+    assert [properties[name] for name in known] == ["100", "false"]
 
 
 def test_old_metadata_is_trimmed(iceberg: IcebergTables, tmp_path: Path) -> None:

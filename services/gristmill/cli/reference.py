@@ -67,6 +67,11 @@ def _tables() -> Iterator[str]:
     yield "carries `gristmill.positions` (how far every source is taken in), `gristmill.commit`"
     yield "and `gristmill.settings` (a fingerprint of the stages' settings). Whoever expires"
     yield "snapshots keeps the newest that carries positions; without it a writer stops.\n"
+    yield "Gristmill itself forgets the snapshots of `files` and `ledger` that are older than"
+    yield "`history.expire.max-snapshot-age-ms` (half an hour) and not among the newest"
+    yield "`history.expire.min-snapshots-to-keep` (100), properties of each table that one may set;"
+    yield "branches and tags stay, and so does every row. Of manifests a hundred are merged at a"
+    yield "time.\n"
     for name, table in TABLES.items():
         yield f"## `{name}`\n"
         order = ", ".join(f"`{column}`" for column in table.sort_by)

@@ -2,8 +2,8 @@
 
 What is told follows from the tables alone. At start the topic says which snapshots were told of;
 those that a stopped worker left untold are told then, in order; what nobody confirmed may be told
-twice, under the same snapshot. A table of which the
-topic holds no record any more is told from its first snapshot on: the same records once more.
+twice, under the same snapshot. A table of which the topic holds no record any more is told from the
+oldest snapshot on that it still has: the same records once more.
 """
 
 import json

@@ -27,6 +27,7 @@ from pyiceberg.table.snapshots import Snapshot
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from gristmill.runtime.adapters.iceberg_expiry import EXPIRY, expire_old
 from gristmill.runtime.adapters.iceberg_schemas import SEQUENCE, TABLES, TableDefinition
 from gristmill.runtime.model import BadInput, Fatal, Stale
 from gristmill.runtime.ports import Columns, Span, Takedowns
@@ -36,8 +37,10 @@ POSITIONS = "gristmill.positions"
 COMMIT_NUMBER = "gristmill.commit"
 SETTINGS = "gristmill.settings"
 _ATTEMPTS = 20  # conflicts in a row with other writers, after which something is wrong
+_FORMAT = {"format-version": "2"}
 _PROPERTIES = {
-    "format-version": "2",
+    **EXPIRY,
+    "commit.manifest-merge.enabled": "true",
     "commit.retry.num-retries": "0",
     "write.parquet.compression-codec": "zstd",
     "write.parquet.compression-level": "3",
@@ -60,14 +63,18 @@ def local_catalog(directory: str) -> Catalog:
         )
 
 
-def _add_columns(table: Table, definition: TableDefinition) -> None:
-    """Add the columns that a table made by an earlier version lacks: null in what it holds."""
+def _bring_up(table: Table, definition: TableDefinition) -> None:
+    """Add what a table made by an earlier version lacks: columns, null in what it holds."""
     known = {field.name for field in table.schema().fields}
     missing = [column for column in definition.columns if column.name not in known]
     if missing:
         with table.update_schema() as update:
             for column in missing:
                 update.add_column(column.name, column.type, doc=column.explanation)
+    unset = {name: one for name, one in _PROPERTIES.items() if name not in table.properties}
+    if unset:
+        with table.transaction() as transaction:
+            transaction.set_properties(unset)
 
 
 class IcebergTables:
@@ -88,10 +95,10 @@ class IcebergTables:
                     (NAMESPACE, name),
                     definition.iceberg_schema(),
                     sort_order=definition.sort_order(),
-                    properties=_PROPERTIES,
+                    properties={**_FORMAT, **_PROPERTIES},
                 )
                 with suppress(CommitFailedException):  # another process adds them too
-                    _add_columns(table, definition)
+                    _bring_up(table, definition)
                 if table.current_snapshot() is None and definition.is_fed:
                     with suppress(CommitFailedException):  # another process makes them too
                         self._append(table, definition.arrow_schema().empty_table(), {}, 0)
@@ -178,6 +185,7 @@ class IcebergTables:
         data = _arrow(TABLES[name], rows(self.takedowns()), number)
         vector.update((source, span.end) for source, span in spans.items())
         self._append(table, data, vector, number)
+        expire_old(table)
         return len(data)
 
     def _append(self, table: Table, data: pa.Table, vector: Mapping[str, int], number: int) -> None:
