@@ -1,7 +1,7 @@
 """Forgetting old snapshots, so that a commit costs the same however many came before it.
 
 pyiceberg copies a table's whole metadata for every step of a commit: with 300 snapshots a commit
-took ten times the CPU of the first ones. No row goes with a snapshot, only the way back to it.
+took six times the CPU of the first ones. No row goes with a snapshot, only the way back to it.
 """
 
 from collections.abc import Mapping
@@ -40,4 +40,5 @@ def expire_old(table: Table) -> None:
         left = {one.snapshot_id for one in table.metadata.snapshots}
         for one in snapshots:
             if one.snapshot_id not in left:
-                table.io.delete(one.manifest_list)
+                with suppress(FileNotFoundError):  # the rows are in: nothing here may fail them
+                    table.io.delete(one.manifest_list)
