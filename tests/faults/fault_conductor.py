@@ -94,7 +94,7 @@ class Case:
                 self._wait_fed(share)
                 fault()
             self._faults_over = True
-            patience = timeout_s or 90 + self.count / 25
+            patience = timeout_s or 240 + self.count / 10
             feeder.join(patience)
             self._wait_fed(1.0)
             self.figures["idle_after_s"] = round(self.mill.wait_idle(patience), 2)
@@ -155,7 +155,7 @@ class Case:
         return _TRICKLE_RECORDS, _TRICKLE_S
 
     def _wait_fed(self, share: float) -> None:
-        deadline = time.monotonic() + 120 + self.count / 25
+        deadline = time.monotonic() + 240 + self.count / 10
         enough = share * (self._enough if share < 1 else len(self.planned))
         while self._fed < enough:
             if self._feed_failed is not None:
@@ -164,7 +164,7 @@ class Case:
                 raise TimeoutError(f"{self.name}: {self._fed} documents could be fed")
             time.sleep(0.02)
 
-    def wait_output(self, stage: str, after: float, timeout_s: float = 60) -> float:
+    def wait_output(self, stage: str, after: float, timeout_s: float = 180) -> float:
         """Wait for the first output of a stage behind a moment; return when it was read."""
         deadline = time.monotonic() + timeout_s
         stuck = time.monotonic() + STUCK_S
@@ -216,7 +216,7 @@ class Case:
         for records in final.values():
             for record in records:
                 ends[record.place[:2]] = record.place.offset
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             there = self.mill.reader.ends()
             if all(there.get(key, 0) > end for key, end in ends.items()):

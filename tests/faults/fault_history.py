@@ -160,7 +160,7 @@ def told(findings: Sequence[Finding]) -> str:
 
 def flows(history: History) -> dict[str, StageFlow]:
     """Return what came and what became of it, by stage, from the ledger's table."""
-    counts = {stage: Counter[str]() for stage in history.route}
+    counts = defaultdict(Counter[str], {stage: Counter[str]() for stage in history.route})
     for one in history.table_ledger:
         counts[one.stage][one.outcome] += 1
     return {

@@ -141,7 +141,7 @@ class Workers:
         with self._lock:
             self._slots[stage, ordinal] = _Slot(stage, ordinal, environment, command)
 
-    def life(self, stage: str, ordinal: int = 0, timeout_s: float = 30) -> Life:
+    def life(self, stage: str, ordinal: int = 0, timeout_s: float = 60) -> Life:
         """Return the process that a worker is now; waits until there is one."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -158,7 +158,7 @@ class Workers:
             lives = [slot.life for slot in self._slots.values() if slot.life is not None]
         return [life for life in lives if not life.ended]
 
-    def wait_serving(self, timeout_s: float = 120) -> None:
+    def wait_serving(self, timeout_s: float = 240) -> None:
         """Wait until every worker that is wanted has said that it serves."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -199,7 +199,7 @@ class Workers:
             life.process.terminate()
         return life
 
-    def stop(self, stage: str, ordinal: int = 0, timeout_s: float = 30) -> Life:
+    def stop(self, stage: str, ordinal: int = 0, timeout_s: float = 60) -> Life:
         """End a worker by SIGTERM and wait; it is not started again."""
         life = self.ask_to_stop(stage, ordinal)
         life.process.wait(timeout_s)
