@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from fault_proxy import FaultProxy, HeldRequest
-from kafka import KafkaAdminClient, errors
+from kafka import KafkaAdminClient, KafkaProducer, errors
 from kafka.admin import NewTopic
 from kafka.net.compat import KafkaNetClient
 from kafka_broker import KafkaCluster
@@ -26,8 +26,10 @@ from gristmill.runtime.adapters.clock import SystemClock
 from gristmill.runtime.adapters.kafka_admin import num_records
 from gristmill.runtime.adapters.kafka_producer import TransactionalProducer
 from gristmill.runtime.adapters.kafka_reader import KafkaReader
+from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
-from gristmill.runtime.ports import Message
+from gristmill.runtime.model import Fatal
+from gristmill.runtime.ports import Message, Partition
 
 # The library leaves sockets and half-closed selectors to the garbage collector when a broker dies.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -253,6 +255,76 @@ def test_what_a_poll_had_taken_that_raises_is_given_all_the_same(
     finally:
         producer.close()
         reader.close()
+
+
+class NotText(str):
+    """What goes to the log as a byte that begins no character of UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xe9"
+
+
+def _send(settings: KafkaSettings, topic: str, *headers: tuple[str, bytes], packed: str) -> None:
+    sender = KafkaProducer(bootstrap_servers=settings.bootstrap, compression_type=packed)
+    for _ in range(3):
+        sender.send(topic, b"v" * 1000, headers=list(headers))
+    sender.close()
+
+
+@pytest.mark.parametrize("packed", ["gzip", "lz4", "snappy", "zstd"])
+def test_records_are_read_however_a_producer_packed_them(
+    settings: KafkaSettings, topic: str, packed: str
+) -> None:
+    _send(settings, topic, packed=packed)
+    values = [one.value for one in scan_topic(settings, topic)]
+    assert values == [b"v" * 1000] * 3
+
+
+def test_what_cannot_be_unpacked_ends_the_reader_which_says_where_it_stands(
+    settings: KafkaSettings, topic: str
+) -> None:
+    reader = _reader(settings, topic, topic)
+    try:
+        _poll_until(reader, lambda: reader.is_placed and bool(reader.assignment()))
+        _send(settings, topic, (NotText("name"), b"v"), packed="lz4")
+        with pytest.raises(Fatal, match=f"cannot unpack .*{topic}.* from 0"):
+            _poll_until(reader, lambda: False, wanted=1)
+    finally:
+        reader.close()
+
+
+def test_what_waits_is_known_while_a_place_is_not(
+    settings: KafkaSettings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = _reader(settings, topic, topic)
+    try:
+        _poll_until(reader, lambda: reader.is_placed and bool(reader.assignment()))
+        _send(settings, topic, packed="lz4")
+        _poll_until(reader, lambda: False, wanted=3)
+
+        def unanswered(*told: object, **named: object) -> None:
+            raise errors.KafkaTimeoutError
+
+        monkeypatch.setattr(reader._consumer, "committed", unanswered)
+        reader.rewind()
+        _send(settings, topic, packed="lz4")
+        deadline = time.monotonic() + 20
+        while reader.lag() != {Partition(topic, 0): 3}:
+            assert reader.poll(0.2).deliveries == []
+            assert time.monotonic() < deadline
+        assert not reader.is_placed
+        assert reader.known_lag == 3
+    finally:
+        reader.close()
+
+
+def test_of_a_long_topic_the_end_alone_can_be_read(settings: KafkaSettings, topic: str) -> None:
+    _send(settings, topic, packed="lz4")
+    _send(settings, topic, packed="lz4")
+    assert [one.offset for one in scan_topic(settings, topic, last=2)] == [4, 5]
+    assert len(list(scan_topic(settings, topic, last=100))) == 6
 
 
 def _reader(settings: KafkaSettings, topic: str, name: str) -> KafkaReader:

@@ -100,6 +100,9 @@ class KafkaReader:
             raise Fatal(f"this member of {self._group} was replaced or refused: {error}") from error
         except (errors.OffsetOutOfRangeError, errors.LogTruncationError) as error:
             raise Fatal(self._gap(error)) from error
+        except (errors.UnsupportedCodecError, errors.CorruptRecordError) as error:
+            # The next poll of kafka-python 3.0.12 would never return.
+            raise Fatal(self._unreadable(error)) from error
         except errors.KafkaError as error:
             # A broker that is lost during a look-up comes out of here: later it is there again.
             self._log.warning("poll failed", error=repr(error))
@@ -158,6 +161,14 @@ class KafkaReader:
             with suppress(errors.KafkaError):  # taken away just now
                 self._consumer.seek(TopicPartition(*partition), self._next[partition])
 
+    def _unreadable(self, error: Exception) -> str:
+        """Say where it stands: what is in a batch cannot be told apart, nor set aside."""
+        stands = ", ".join(f"{one} from {self._next[one]}" for one in sorted(self._places))
+        return (
+            f"{self._group} cannot unpack what comes next in one of its partitions ({stands}): "
+            f"{error}; docs/streaming.md says how to go on without it"
+        )
+
     def _gap(self, error: Exception) -> str:
         return (
             f"records that {self._group} has not read are gone, or its place is beyond the end "
@@ -170,6 +181,7 @@ class KafkaReader:
         lost, came = self._events.take()
         for partition in lost | came:
             self._places.pop(partition, None)
+            self._next.pop(partition, None)
         if lost or came:
             self._log.info(
                 "partitions changed",
@@ -298,10 +310,14 @@ class KafkaReader:
         return None if position is None else int(position)
 
     def lag(self) -> Mapping[Partition, int]:
-        """Return how many offsets are between the position and the end that is known."""
+        """Return how many offsets are between the position and the end that is known.
+
+        While a place is looked up, it is where reading stood before.
+        """
         behind: dict[Partition, int] = {}
-        for partition in self.assignment() & self._places.keys():
-            position = self._position(partition)
+        for partition in self.assignment() & self._next.keys():
+            is_placed = partition in self._places
+            position = self._position(partition) if is_placed else self._next[partition]
             end = self._consumer.highwater(TopicPartition(*partition))
             if position is not None and end is not None:
                 behind[partition] = max(0, end - position)
