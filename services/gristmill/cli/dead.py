@@ -14,6 +14,7 @@ from gristmill.cli.mill import DIRECTORY
 
 if TYPE_CHECKING:
     from gristmill.runtime.adapters.kafka_settings import KafkaSettings
+    from gristmill.runtime.model.routes import Route
     from gristmill.runtime.ports import Delivery, Partition
 
 app = typer.Typer(
@@ -103,7 +104,7 @@ def replay(
 
     Example: gristmill dead replay --stage syntax; gristmill dead replay 0:17
     """
-    replayed, kept = _replay(_kafka(mill), letter, stage, reason)
+    replayed, kept = _replay(mill, letter, stage, reason)
     if as_json:
         print_json({"replayed": replayed, "left": kept})
     else:
@@ -173,8 +174,9 @@ def _refuse_unknown(
 
 
 def _replay(
-    kafka: "KafkaSettings", letter: str | None, stage: str | None, reason: str | None
+    mill: str, letter: str | None, stage: str | None, reason: str | None
 ) -> tuple[int, int]:
+    from gristmill.cli.mill import find_mill, mill_settings, route_of_mill
     from gristmill.runtime.adapters.clock import SystemClock
     from gristmill.runtime.adapters.kafka_admin import remove_member, skip_lost, topic_sources
     from gristmill.runtime.adapters.kafka_log import KafkaLog
@@ -182,6 +184,8 @@ def _replay(
     from gristmill.runtime.engine.replay import can_be_sent_in, replay_letters
     from gristmill.runtime.model import BadInput, Transient
 
+    settings = mill_settings(find_mill(mill))
+    kafka: KafkaSettings = settings.sections["kafka"]
     # Letters that retention took before anybody replayed are gone: reading begins behind them.
     skip_lost(kafka, {group_of("dead"): [DEAD_TOPIC]})
     wanted: dict[Partition, int] = {}  # the last letter of each partition
@@ -218,7 +222,7 @@ def _replay(
             wanted,
             lambda one: _is_meant(_about(one), stage, reason, letter),
             cache(lambda topic: topic_sources(kafka, [topic])[topic]),
-            _entries(),
+            _entries(route_of_mill(settings)),
         )
     finally:
         log.close()
@@ -226,17 +230,14 @@ def _replay(
             remove_member(kafka, group_of("dead"), instance)
 
 
-def _entries() -> "Callable[[str], str]":
+def _entries(route: "Route") -> "Callable[[str], str]":
     """Return what tells the topic by which the records of a topic go in again.
 
     What stages behind dedup set aside passes dedup once more: its claim may have been given up
     meanwhile, by a rebuild or behind another log, and a copy of it kept in its stead.
     """
-    from gristmill.cli.route import route_of_files
-    from gristmill.runtime.adapters.plugins import load_plugins
     from gristmill.runtime.engine.envelope import topic_of
 
-    route = route_of_files(load_plugins(), paper=False)
     behind = {topic_of(stage) for stage in (*route[route.index("dedup") + 1 :], "shards")}
     return lambda topic: topic_of("dedup") if topic in behind else topic
 

@@ -70,15 +70,13 @@ def rebuild(
 
 def _require_taken(directory: str, tables: "IcebergTables", mill: str) -> None:
     """Raise BadInput unless the tables hold all that is meant for them: it would be kept twice."""
-    from gristmill.cli.mill import find_mill, mill_settings
-    from gristmill.cli.route import route_of_files
+    from gristmill.cli.mill import find_mill, mill_settings, route_of_mill
     from gristmill.cli.taken import require_passed, require_taken
-    from gristmill.runtime.adapters.plugins import load_plugins
     from gristmill.runtime.engine.envelope import LEDGER_TOPIC, topic_of
     from gristmill.runtime.model import BadInput, Transient
 
-    kafka = mill_settings(find_mill(mill)).sections["kafka"]
-    route = route_of_files(load_plugins(), paper=False)
+    settings = mill_settings(find_mill(mill))
+    kafka, route = settings.sections["kafka"], route_of_mill(settings)
     try:
         require_passed(kafka, route[route.index("dedup") + 1 :])
         require_taken(kafka, tables, topic_of("shards"), LEDGER_TOPIC)

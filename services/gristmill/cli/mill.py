@@ -5,10 +5,12 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from gristmill.cli.route import route_of_files
 from gristmill.cli.sections import settings_sections
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.adapters.settings import Settings, load_settings
 from gristmill.runtime.model import BadInput
+from gristmill.runtime.model.routes import Route
 
 DIRECTORY = ".local"
 _STATE = "mill.json"
@@ -45,3 +47,8 @@ def mill_settings(mill: LocalMill, config: str | None = None) -> Settings:
     """Return the settings of everything: the environment, and below it the local mill's."""
     environment = {**mill.environment, **os.environ}
     return load_settings(settings_sections(load_plugins()), config, environment)
+
+
+def route_of_mill(settings: Settings) -> Route:
+    """Return the stages that a file passes in a mill of these settings, before the shards."""
+    return route_of_files(load_plugins(), paper=settings.sections["serve"].paper_route)

@@ -26,7 +26,7 @@ def command(
     Example: gristmill status
     """
     from gristmill.cli.funnel import print_funnel
-    from gristmill.cli.mill import find_mill, mill_settings
+    from gristmill.cli.mill import find_mill, mill_settings, route_of_mill
     from gristmill.cli.reading import open_tables, summarize, table_facts
     from gristmill.runtime.adapters.kafka_admin import group_lag, oldest_transaction_seconds
     from gristmill.runtime.adapters.kafka_mending import find_lost_ends
@@ -34,7 +34,7 @@ def command(
 
     found = find_mill(mill)
     settings = mill_settings(found)
-    route = _route(settings)
+    route = (*route_of_mill(settings), "shards")
     # Upstream first: what moves on while this counts is counted further down.
     groups = {group_of(stage): [topic_of(stage)] for stage in route}
     groups[group_of("shards")].append(LEDGER_TOPIC)
@@ -73,14 +73,6 @@ def command(
         ERR.print("a broker lost the end of a transaction; `gristmill topics mend` writes it")
     if tables is not None:
         print_funnel(summarize(tables, route))
-
-
-def _route(settings: Any) -> tuple[str, ...]:  # noqa: ANN401  # Settings, not loaded yet
-    from gristmill.cli.route import route_of_files
-    from gristmill.runtime.adapters.plugins import load_plugins
-
-    paper = settings.sections["serve"].paper_route
-    return (*route_of_files(load_plugins(), paper=paper), "shards")
 
 
 def _state(about: dict[str, Any]) -> str:

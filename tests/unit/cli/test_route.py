@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gristmill.cli.mill import LocalMill, mill_settings, route_of_mill
 from gristmill.cli.route import route_of_files
 from gristmill.runtime.adapters.plugins import load_plugins
 from gristmill.runtime.model import BadInput, Kind
@@ -57,3 +58,12 @@ def test_a_built_in_stage_that_is_not_installed_is_left_out() -> None:
     plugins = load_plugins()
     del plugins["quality"]
     assert route_of_files(plugins, paper=False) == ("ingestion", "syntax", "dedup")
+
+
+def test_a_mill_has_the_route_that_its_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def route() -> tuple[str, ...]:
+        return route_of_mill(mill_settings(LocalMill()))
+
+    assert route() == ("ingestion", "syntax", "dedup", "quality")
+    monkeypatch.setenv("GRISTMILL_SERVE_PAPER_ROUTE", "true")
+    assert route() == ("ingestion", "dedup", "syntax", "quality")
