@@ -23,13 +23,17 @@ from kafka.admin import NewTopic, TransactionState
 from kafka.producer.transaction_manager import TransactionalRequestResult, TxnOffsetCommitHandler
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from kafka_broker import KafkaCluster
+from pyiceberg.catalog.sql import SqlCatalog
 
+from gristmill.cli.taken import require_taken
+from gristmill.runtime.adapters.iceberg import IcebergTables, local_catalog
 from gristmill.runtime.adapters.kafka_admin import committed_offsets
 from gristmill.runtime.adapters.kafka_client import discard, make_admin, make_producer
 from gristmill.runtime.adapters.kafka_mending import LostEnd, find_lost_ends, mend
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.engine.envelope import DEAD_TOPIC
+from gristmill.runtime.model import Transient
 from gristmill.runtime.ports import Partition
 
 KEPT, LOST = 0, 1  # the partition whose marker is written, and the one whose marker is not
@@ -129,6 +133,22 @@ def test_readers_stand_before_a_lost_end_until_it_is_mended(site: Site) -> None:
     assert (site.readable(KEPT), site.readable(LOST)) == ([b"a"], [b"a"])
     assert mend(site.settings, [site.name]) == []
     assert find_lost_ends(site.settings, [site.name]) == []
+
+
+def test_what_stands_behind_a_lost_end_is_not_taken_for_nothing(site: Site, tmp_path: Path) -> None:
+    catalog = local_catalog(str(tmp_path))
+    assert isinstance(catalog, SqlCatalog)
+    tables = IcebergTables(catalog)
+    tables.create()
+    require_taken(site.settings, tables, site.name)
+    with site.producer() as producer:
+        site.lose_end(producer, b"a")
+    with pytest.raises(Transient, match="topics mend"):
+        require_taken(site.settings, tables, site.name)
+    mend(site.settings, [site.name])
+    with pytest.raises(Transient, match="not yet taken in"):
+        require_taken(site.settings, tables, site.name)
+    catalog.engine.dispose()
 
 
 def test_what_was_aborted_is_ended_by_an_abort(site: Site) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from gristmill.runtime.adapters.iceberg import IcebergTables
 from gristmill.runtime.adapters.kafka_admin import group_offsets, topic_sources
+from gristmill.runtime.adapters.kafka_mending import find_lost_ends
 from gristmill.runtime.adapters.kafka_scan import scan_topic
 from gristmill.runtime.adapters.kafka_settings import KafkaSettings
 from gristmill.runtime.engine.envelope import group_of, topic_of
@@ -14,8 +15,9 @@ from gristmill.shards.writer import TableWriter
 
 def require_passed(kafka: KafkaSettings, stages: Iterable[str]) -> None:
     """Raise Transient while a committed record waits for one of the stages, given in order."""
-    for stage in stages:
-        topic = topic_of(stage)
+    topics = {stage: topic_of(stage) for stage in stages}
+    _require_ended(kafka, topics.values())
+    for stage, topic in topics.items():
         if any(
             True for _ in scan_topic(kafka, topic, group_offsets(kafka, group_of(stage), topic))
         ):
@@ -27,6 +29,7 @@ def require_taken(kafka: KafkaSettings, tables: IcebergTables, *topics: str) -> 
 
     The offsets of the group are no measure: new tables begin anew, whatever the group had read.
     """
+    _require_ended(kafka, topics)
     positions = TableWriter(tables).positions()
     for topic, source in topic_sources(kafka, topics).items():
         prefix = f"{source}/"
@@ -37,3 +40,12 @@ def require_taken(kafka: KafkaSettings, tables: IcebergTables, *topics: str) -> 
         }
         if any(True for _ in scan_topic(kafka, topic, stands)):
             raise Transient(f"the tables have not yet taken in all of {topic}")
+
+
+def _require_ended(kafka: KafkaSettings, topics: Iterable[str]) -> None:
+    """Raise Transient for the end of a transaction that is missing: what is behind it is unseen."""
+    if lost := find_lost_ends(kafka, topics):
+        raise Transient(
+            f"a broker lost the end of a transaction in {lost[0].partition}: "
+            "`gristmill topics mend` writes it"
+        )
