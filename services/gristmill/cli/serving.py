@@ -52,6 +52,8 @@ from gristmill.shards.writer import TableWriter
 LEDGER = "ledger"
 _TICK_SECONDS = 0.2
 _END_SECONDS = 2.0  # of the time to drain, for what comes after the calls
+_PLACE_SECONDS = 30.0  # how long a place is looked up while brokers come and go
+_LAST_TOLD = 10_000  # announcements: more than there are snapshots that a table still has
 
 
 def _behind(reader: KafkaReader, worker: Worker) -> int | None:
@@ -156,27 +158,29 @@ class Service(Process):
     def _beat(self, reader: KafkaReader) -> Callable[[], None]:
         """Return what the worker calls every turn: it is ready while it is in its group.
 
-        For the first time when it also knows where it stands: what is wrong there ends it.
+        It also has to know where it stands, or to have known it a moment ago.
         """
-        has_served = is_serving = False
+        placed_at, is_serving = float("-inf"), False
         sweeper = Sweeper(self.clock.monotonic)
 
         def beat() -> None:
-            nonlocal has_served, is_serving
+            nonlocal placed_at, is_serving
             sweeper.sweep()
             self.health.beat()
             self.health.set_log_away(reader.is_cut_off)
-            is_ready = reader.is_member and (has_served or reader.is_placed)
+            now = self.clock.monotonic()
+            if reader.is_placed:
+                placed_at = now
+            is_ready = reader.is_member and now - placed_at < _PLACE_SECONDS
             if is_ready == is_serving:
                 return
             is_serving = is_ready
             if is_ready:
-                has_served = True
                 self.health.set_serving()
                 self.log.info("serving", partitions=sorted(map(str, reader.assignment())))
             else:
                 self.health.set_waiting()
-                self.log.warning("out of its group")
+                self.log.warning("out of its group, or its place is not known")
 
         return beat
 
@@ -326,7 +330,7 @@ class Service(Process):
         writer = self._until_reachable(lambda: KafkaWriter(self.kafka))
         stack.callback(writer.close)
         told = self._until_reachable(
-            lambda: [one.value for one in scan_topic(self.kafka, FINALIZED_TOPIC)]
+            lambda: [one.value for one in scan_topic(self.kafka, FINALIZED_TOPIC, last=_LAST_TOLD)]
         )
         feeds: list[TableFeed] = []
 

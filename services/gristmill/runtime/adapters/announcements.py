@@ -2,8 +2,8 @@
 
 What is told follows from the tables alone. At start the topic says which snapshots were told of;
 those that a stopped worker left untold are told then, in order; what nobody confirmed may be told
-twice, under the same snapshot. A table of which the topic holds no record any more is told from the
-oldest snapshot on that it still has: the same records once more.
+twice, under the same snapshot. A table of which the end of the topic holds no record is told from
+the oldest snapshot on that it still has: the same records once more.
 """
 
 import json
@@ -25,7 +25,7 @@ _TABLES = ("files", "ledger")
 
 
 class Announcer:
-    """Announces what the tables hold and was not announced; `told` are the topic's own records.
+    """Announces what the tables hold and was not announced; `told` are the topic's last records.
 
     `log` are the names, as sources of partitions, of the topics that the tables are fed from.
     """
@@ -44,10 +44,15 @@ class Announcer:
             return  # a batch is in one table alone: it is finished first
         for name in _TABLES:
             table = self._tables.load(name)
-            untold = self._untold(name, table)
-            if untold:
+            if untold := self._untold(name, table):
                 self._writer.write([_message(name, one) for one in untold])
-            self._told.update((_full(name), one.snapshot_id) for one in untold)
+                self._told.update((_full(name), one.snapshot_id) for one in untold)
+                self._forget_old(name, table)
+
+    def _forget_old(self, name: str, table: Table) -> None:
+        """Forget snapshots that the table has forgotten."""
+        held = {snapshot.snapshot_id for snapshot in table.snapshots()}
+        self._told = {one for one in self._told if one[0] != _full(name) or one[1] in held}
 
     def _untold(self, name: str, table: Table) -> list[Snapshot]:
         """Return snapshots of main that carry positions, oldest first, behind the last one told."""

@@ -14,9 +14,15 @@ _MOST_STEPS = 60  # without a record: then the log is not answering
 
 
 def scan_topic(
-    settings: KafkaSettings, topic: str, starts: Mapping[Partition, int] | None = None
+    settings: KafkaSettings,
+    topic: str,
+    starts: Mapping[Partition, int] | None = None,
+    last: int | None = None,
 ) -> Iterator[Delivery]:
-    """Yield what is committed in a topic, each partition in order; nothing that comes later."""
+    """Yield what is committed in a topic, each partition in order; nothing that comes later.
+
+    With `last`, only of so many offsets at the end of each partition.
+    """
     consumer = make_scanner(settings)
     try:
         numbers = consumer.partitions_for_topic(topic)
@@ -27,6 +33,8 @@ def scan_topic(
         first, ends = consumer.beginning_offsets(there), consumer.end_offsets(there)
         for one in there:
             wanted = (starts or {}).get(Partition(*one), 0)
+            if last is not None:
+                wanted = max(wanted, ends[one] - last)
             consumer.seek(one, max(first[one], wanted))
         idle = 0
         while any(consumer.position(one) < ends[one] for one in there):
