@@ -34,6 +34,7 @@ _IDLE_SECONDS = 0.5  # how long a poll waits when nothing is in work
 _BUSY_SECONDS = 0.05  # how soon new records are noticed when something is; an answer is at once
 _REPORT_SECONDS = 1.0
 _FULL_BATCHES = 4  # as many records may be in work: what dies twice is taken one by one
+_RECORD_BYTES = 1024  # of memory, beside a record's own bytes
 _DRAIN_SHARE = 0.75  # of the time to end in that work may take; the rest is for ending
 
 
@@ -260,7 +261,9 @@ class StreamWorker:
 
     def _pace(self) -> None:
         """Stop polling while enough is in work, or something outside is away."""
-        full = self._submitted_bytes() + self._incoming_bytes >= self._settings.inflight_bytes
+        num_records = self._submitted_records() + len(self._incoming)
+        weight = self._submitted_bytes() + self._incoming_bytes + _RECORD_BYTES * num_records
+        full = weight >= self._settings.inflight_bytes
         wanted = full or self._backoff.is_pausing
         if wanted and not self._paused:
             self._log.pause()

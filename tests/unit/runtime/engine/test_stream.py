@@ -521,7 +521,7 @@ def test_what_is_in_work_is_bounded_in_bytes_and_polls_go_on(mill: Mill) -> None
     mill.broker.script("one", [Yield(1)] * 30)
     fed = mill.feed(*texts(20))
     size = len(encode_document(fed[0]))
-    worker = mill.worker(inflight_bytes=4 * size, batch_records=1)
+    worker = mill.worker(inflight_bytes=4 * (size + 1024), batch_records=1)  # as much beside each
     processor = mill.processors[0]
     processor.held = []
     for _ in range(10):
