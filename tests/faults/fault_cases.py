@@ -25,7 +25,6 @@ from gristmill.runtime.engine.envelope import group_of, topic_of
 
 _SEED = 20261126
 _CAUGHT_S = 180.0
-_LATE_S = 25.0  # what a loaded machine may add to a deadline; how long it took is in the figures
 
 Unreachable = Literal["refused", "silent", "killed"]
 
@@ -75,7 +74,9 @@ def stop_stage(case: Case, stage: str) -> None:
     _note(case, "sigterm_to_end_s", seconds)
     fine = {0} if life.first_line() else {0, -signal.SIGTERM}  # it had not come to listen yet
     assert life.process.returncode in fine, f"{stage} ended with {life.process.returncode}"
-    assert seconds <= mill.limits.drain_s + _LATE_S, f"{stage} took {seconds:.1f} s to end"
+    assert seconds <= mill.limits.drain_s + mill.limits.late_s, (
+        f"{stage} took {seconds:.1f} s to end"
+    )
     _first_output_of_next(case, life)
 
 
@@ -86,7 +87,7 @@ def stop_all_without_brokers(case: Case, how: Unreachable, away_s: float = 2.0) 
     try:
         time.sleep(away_s)
         lives = [mill.workers.ask_to_stop(stage) for stage in mill.route]
-        took = _wait_ended(lives, mill.limits.drain_s + _LATE_S)
+        took = _wait_ended(lives, mill.limits.drain_s + mill.limits.late_s)
     finally:
         _bring_brokers_back(mill, how)
     back = time.time()
@@ -363,7 +364,7 @@ def churn(case: Case, stages: Sequence[str], seconds: float, every_s: float = 5.
     stalls = {one: mill.reader.longest_silence(one, began, time.time()) for one in stages}
     for stall in stalls.values():
         _note(case, "longest_stall_s", stall)
-    assert max(stalls.values()) <= mill.limits.session_s + _LATE_S, stalls
+    assert max(stalls.values()) <= mill.limits.session_s + mill.limits.late_s, stalls
 
 
 # --- records --------------------------------------------------------------------------------------

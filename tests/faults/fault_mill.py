@@ -58,6 +58,7 @@ class Limits:
     commit_s: float = 6.0
     drain_s: float = 10.0
     stall_s: float = 120.0
+    late_s: float = 5.0  # what a loaded machine may add to a deadline
     batch_records: int = 100
 
 
