@@ -213,7 +213,7 @@ class SubmitStream:
             else:
                 told = result.reason.value
             self._door.metrics.count("gristmill_submitted_items_total", stage=STAGE, receipt=told)
-        told_of = [Receipt(one.key[:_KEY_CHARS], one.result) for one in receipts]
+        told_of = [one if len(one.key) <= _KEY_CHARS else _shortened(one) for one in receipts]
         for begin in range(0, len(told_of), _MOST_RECEIPTS):
             self._out.put_nowait(told_of[begin : begin + _MOST_RECEIPTS])
 
@@ -337,6 +337,10 @@ def _content_bytes(one: Submission | Receipt) -> int:
 def _name_of(origin: Origin) -> str:
     """Return the name of an archive, whose end says how it is packed."""
     return origin.path or origin.url.partition("#")[0].partition("?")[0]
+
+
+def _shortened(receipt: Receipt) -> Receipt:
+    return Receipt(receipt.key[:_KEY_CHARS], receipt.result)
 
 
 def _stopping() -> Transient:
