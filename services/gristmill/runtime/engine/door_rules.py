@@ -22,6 +22,8 @@ _CONTROL = re.compile(
     "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e00ff]"
 )
 _DRIVE = re.compile(r"[A-Za-z]:")
+# How a name begins, as text, whose first byte is not UTF-8: no separator, though it looks like one.
+_ESCAPED_BYTE = re.compile(r"\\x[89a-f][0-9a-f]")
 # What a source may say of a file that it did not read; all others are for stages to say.
 _FAULTS = frozenset(
     {
@@ -82,8 +84,9 @@ def without_unsafe_name(item: CrawlItem) -> CrawlItem:
 
 
 def _is_outside(path: str) -> bool:
-    absolute = path.startswith(("/", "\\")) or _DRIVE.match(path) is not None
-    return absolute or ".." in _parts(path)
+    if path.startswith(("/", "\\")) and not _ESCAPED_BYTE.match(path):
+        return True
+    return _DRIVE.match(path) is not None or ".." in _parts(path)
 
 
 def _parts(path: str) -> list[str]:

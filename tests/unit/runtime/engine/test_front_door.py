@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gristmill.runtime.adapters.archive_spool import SpooledArchive
 from gristmill.runtime.adapters.blobs import FileBlobStore, blob_reference
+from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.engine.envelope import CRAWL_TOPIC, INLINE_BYTES
 from gristmill.runtime.model import (
     Accepted,
@@ -214,6 +215,9 @@ def test_receipts_that_were_known_come_before_the_error_that_ends_a_stream(way: 
         (file("k", path="a\x1b[2J.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="C:a.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="\\windows\\a.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="\\x41\\a.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="\\xE9.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="\\xe9\\..\\..\\a.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u202eyp.exe"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u2028.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u200b.py"), RefusalReason.NAME_UNSAFE),
@@ -283,6 +287,13 @@ def test_a_file_that_was_not_read_is_put_on_record_wherever_it_points(way: Doorw
     )
     assert way.play(lambda way: way.send([Submission("k", unread)])) == {"k": NEW}
     assert way.items == [unread]
+
+
+def test_a_name_that_is_not_utf_8_is_no_absolute_path(way: Doorway) -> None:
+    named = origin(text_path(b"\xe9t\xe9.py"), repository=text_path(b"\xe9cole"))
+    item = CrawlItem(origin=named, size_bytes=1, content=b"1")
+    assert way.play(lambda way: way.send([Submission("k", item)])) == {"k": NEW}
+    assert way.items == [item]
 
 
 def test_an_empty_file_is_a_file(way: Doorway) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import math
 import os
+import tarfile
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -401,6 +402,20 @@ def test_a_member_whose_name_hides_something_is_put_on_record_without_its_conten
     faults = {item.origin.path: (item.fault, item.content) for item in way.items}
     hidden = (Reason.UNSAFE_MEMBER, None)
     assert faults == {"good.py": (None, b"1"), **dict.fromkeys(names[1:], hidden)}
+
+
+def test_a_member_whose_name_is_not_utf_8_keeps_its_content(way: Doorway) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(
+        fileobj=packed, mode="w", encoding="latin-1", format=tarfile.GNU_FORMAT
+    ) as archive:
+        info = tarfile.TarInfo("\xe9t\xe9.py")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"1"))
+    sent = chunks("arch", packed.getvalue(), 1 << 20)
+    assert way.play(lambda way: way.send(sent)) == {"arch": NEW}
+    (item,) = way.items
+    assert (item.origin.path, item.content, item.fault) == (r"\xe9t\xe9.py", b"1", None)
 
 
 def test_a_member_with_an_endless_name_is_put_on_record_with_its_beginning(way: Doorway) -> None:
