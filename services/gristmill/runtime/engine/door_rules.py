@@ -15,11 +15,12 @@ from gristmill.runtime.model import (
 NAME_BYTES = 4096
 """The longest path, address or other text about an origin: what file systems take for a path."""
 
-# Of Unicode, too: separators of lines, what turns the direction of writing, and what is not seen.
+# Of Unicode, too: separators of lines, what turns the direction of writing, most that is not seen.
 # Joiners and variation selectors are taken: names in Persian, in Hindi and of emoji need them.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e00ff]"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff]"
 )
 _DRIVE = re.compile(r"[A-Za-z]:")
 # How a name begins, as text, whose first byte is not UTF-8: no separator, though it looks like one.

@@ -224,6 +224,8 @@ def test_receipts_that_were_known_come_before_the_error_that_ends_a_stream(way: 
         (file("k", path="a\xad.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u2063.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\u3164.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\U0001bca0.py"), RefusalReason.NAME_UNSAFE),
+        (file("k", path="a\U0001d17a.py"), RefusalReason.NAME_UNSAFE),
         (file("k", path="a\U000e0041.py"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="/etc"), RefusalReason.NAME_UNSAFE),
         (file("k", repository="x\ny"), RefusalReason.NAME_UNSAFE),
