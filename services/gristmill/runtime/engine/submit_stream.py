@@ -162,7 +162,7 @@ class SubmitStream:
             for one in found:
                 if isinstance(one, Submission):
                     if isinstance(one.body, ArchiveChunk):
-                        await self._take_chunk(one.key, one.body)
+                        await self._take_chunk(one.key, one.body, release)
                     else:
                         files.append(one)
         except BaseException:
@@ -171,7 +171,7 @@ class SubmitStream:
         self._begin(self._accept(files, release))
 
     async def _hold(self, weight: int) -> Callable[[], None]:
-        """Wait until there is room; return what gives it back."""
+        """Wait until there is room; return what gives it back, once however often it is called."""
         door = self._door
         own = await self.room.take(weight)
         try:
@@ -182,8 +182,10 @@ class SubmitStream:
         self._tell_held()
 
         def release() -> None:
+            nonlocal own, shared
             self.room.give(own)
             door.room.give(shared)
+            own = shared = 0
             self._tell_held()
 
         return release
@@ -219,7 +221,7 @@ class SubmitStream:
 
     # --- archives ---------------------------------------------------------------------------------
 
-    async def _take_chunk(self, key: str, chunk: ArchiveChunk) -> None:
+    async def _take_chunk(self, key: str, chunk: ArchiveChunk, release: Callable[[], None]) -> None:
         """Keep a part of an archive; with the last one it is taken in."""
         if chunk.offset and key == self._refused_archive:  # its receipt was given
             self.items.give(1)
@@ -239,6 +241,7 @@ class SubmitStream:
             archive, self._archive = self._archive, None
             assert archive is not None, "a chunk that was kept belongs to an archive"
             self._num_archives_in_work += 1  # while it waits for its turn, too
+            release()  # it is on disk: nobody else is to wait for room until a place is free
             try:
                 await self._door.archives.acquire()
             except BaseException:
@@ -309,9 +312,10 @@ class SubmitStream:
 def portions(
     found: Sequence[Submission | Receipt], num_bytes: int, most: tuple[float, float]
 ) -> Iterator[tuple[Sequence[Submission | Receipt], float]]:
-    """Yield a request of so many bytes in parts, each at most what a quota lets pass at once.
+    """Yield a request of so many bytes in parts, each at most so many items and bytes.
 
-    Beside each stands how many of the bytes it has. A part has one item at least.
+    Beside each stands how many of the bytes it has. A part has one item at least; what belongs to
+    an archive is alone in its own, since nothing else is to lose its room while that waits.
     """
     most_items, most_bytes = most
     sizes = [_content_bytes(one) for one in found]
@@ -319,12 +323,19 @@ def portions(
     begin, weight = 0, 0.0
     for number, size in enumerate(sizes):
         if number > begin and (
-            number - begin + 1 > most_items or weight + size + envelope > most_bytes
+            number - begin + 1 > most_items
+            or weight + size + envelope > most_bytes
+            or _is_chunk(found[number - 1])
+            or _is_chunk(found[number])
         ):
             yield found[begin:number], weight
             begin, weight = number, 0.0
         weight += size + envelope
     yield found[begin:], weight if found else num_bytes
+
+
+def _is_chunk(one: Submission | Receipt) -> bool:
+    return isinstance(one, Submission) and isinstance(one.body, ArchiveChunk)
 
 
 def _content_bytes(one: Submission | Receipt) -> int:

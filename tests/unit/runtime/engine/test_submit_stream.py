@@ -214,6 +214,12 @@ def test_the_bytes_of_a_request_are_shared_out_among_its_parts() -> None:
     assert list(portions([], 77, (1.0, 1.0))) == [([], 77)]
 
 
+def test_what_belongs_to_an_archive_is_a_part_of_its_own() -> None:
+    found = [file("a"), file("b"), *chunks("k", b"x" * 2000), file("c")]
+    parts = [part for part, _ in portions(found, 4000, (math.inf, math.inf))]
+    assert [[one.key for one in part] for part in parts] == [["a", "b"], ["k"], ["k"], ["c"]]
+
+
 # --- ends ---
 
 
@@ -331,6 +337,26 @@ def test_archives_that_wait_to_be_read_hold_so_many_files_open(way: Doorway) -> 
     assert held <= MOST_ARCHIVES + 2 + 4  # one that comes in each stream, and the threads' own
     assert answers == dict.fromkeys([f"arch{n}" for n in range(100)], NEW)
     assert way.spool.held_bytes == 0
+
+
+def test_streams_that_wait_for_a_place_hold_no_room(tmp_path: Path) -> None:
+    async def scene(way: Doorway) -> None:
+        for _ in range(MOST_ARCHIVES):
+            await way.door.archives.acquire()
+        archive = tar(MEMBERS)
+        sent = [chunks(f"arch{n}", archive, size=1 << 20) for n in range(3)]
+        streams = [asyncio.ensure_future(way.send([file(f"{n}"), *sent[n]])) for n in range(3)]
+        while len(way.writer.written) < 3 or way.door.room.held:
+            await asyncio.sleep(0.01)
+        assert await way.send([file("other", b"x" * 50_000)], client="other") == {"other": NEW}
+        for _ in range(MOST_ARCHIVES):
+            way.door.archives.release()
+        answers = [await stream for stream in streams]
+        accepted = Accepted(num_items=len(MEMBERS))
+        assert answers == [{f"{n}": NEW, f"arch{n}": accepted} for n in range(3)]
+        assert way.door.room.held == 0
+
+    narrow(tmp_path, inflight_bytes=60_000, stream_bytes=60_000).play(scene)
 
 
 def test_an_archive_sent_again_is_known_and_with_other_bytes_it_is_refused(way: Doorway) -> None:
