@@ -23,8 +23,6 @@ from gristmill.runtime.model import (
     Accepted,
     ArchiveChunk,
     Origin,
-    Poison,
-    Reason,
     Receipt,
     RefusalReason,
     Refused,
@@ -145,10 +143,9 @@ class SubmitStream:
     async def _take(self, request: bytes) -> None:
         door = self._door
         found = decode_submissions(request)
-        if len(found) > door.settings.stream_items:
-            most = door.settings.stream_items
-            raise Poison(Reason.TOO_LARGE, f"more than {most:,} items in one request")
-        for portion, num_bytes in portions(found, len(request), door.quotas.portion):
+        items, size = door.quotas.portion
+        most = min(items, door.settings.stream_items), size
+        for portion, num_bytes in portions(found, len(request), most):
             await door.quotas.take(self._client, len(portion), num_bytes)
             await self._take_portion(portion, round(num_bytes))
         door.metrics.count("gristmill_submitted_bytes_total", len(request), stage=STAGE)
