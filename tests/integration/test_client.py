@@ -316,15 +316,15 @@ class Full(Served):
         self.num_refused = 0
         self._refusals = refusals
         self._hold = self.way.spool.hold
-        assert self._hold(100_000)
+        assert self._hold(100_000, "other")
         self.way.spool.hold = self._hold_later  # type: ignore[method-assign]
 
-    def _hold_later(self, num_bytes: int) -> bool:
-        if self._hold(num_bytes):
+    def _hold_later(self, num_bytes: int, owner: str) -> bool:
+        if self._hold(num_bytes, owner):
             return True
         self.num_refused += 1
         if self.num_refused == self._refusals:
-            self.way.spool.release(100_000)
+            self.way.spool.release(100_000, "other")
         return False
 
 

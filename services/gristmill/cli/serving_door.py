@@ -42,6 +42,7 @@ def open_front_door(
         spool=ArchiveSpool(
             os.path.join(settings.directory, "archives"),
             most_bytes=settings.spool_bytes,
+            most_of_owner=settings.client_spool_bytes,
             limits=archive_limits(sections["ingestion"]),
         ),
         clock=clock,

@@ -6,6 +6,7 @@ Their files have no names, so nothing is left behind by a process that is killed
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from io import RawIOBase
@@ -21,9 +22,13 @@ MOST_NAME_BYTES = 4096
 class ArchiveSpool:
     """See the port. All archives together take at most `most_bytes` of the directory's disk."""
 
-    def __init__(self, directory: str, *, most_bytes: int, limits: ArchiveLimits) -> None:
+    def __init__(
+        self, directory: str, *, most_bytes: int, most_of_owner: int, limits: ArchiveLimits
+    ) -> None:
         self._directory = directory
         self._most_bytes = most_bytes
+        self._most_of_owner = most_of_owner
+        self._held_of: Counter[str] = Counter()
         self.limits = limits
         self._lock = Lock()
         self.held_bytes = 0
@@ -32,34 +37,41 @@ class ArchiveSpool:
         """Tell by its name whether an archive could be read."""
         return is_archive(name.encode())
 
-    def begin(self, name: str) -> "SpooledArchive":
+    def begin(self, name: str, owner: str) -> "SpooledArchive":
         """Begin to receive an archive; see the port."""
         try:
             os.makedirs(self._directory, exist_ok=True)
-            return SpooledArchive(self, name, self._directory)
+            return SpooledArchive(self, name, owner, self._directory)
         except OSError as error:
             raise _unavailable(error) from error
 
-    def hold(self, num_bytes: int) -> bool:
+    def hold(self, num_bytes: int, owner: str) -> bool:
         """Take room for so many bytes, if there is room."""
         with self._lock:
             if self.held_bytes + num_bytes > self._most_bytes:
                 return False
+            if self._held_of[owner] + num_bytes > self._most_of_owner:
+                return False
             self.held_bytes += num_bytes
+            self._held_of[owner] += num_bytes
             return True
 
-    def release(self, num_bytes: int) -> None:
+    def release(self, num_bytes: int, owner: str) -> None:
         """Give room back."""
         with self._lock:
             self.held_bytes -= num_bytes
+            self._held_of[owner] -= num_bytes
+            if not self._held_of[owner]:
+                del self._held_of[owner]
 
 
 class SpooledArchive:
     """See the port."""
 
-    def __init__(self, spool: ArchiveSpool, name: str, directory: str) -> None:
+    def __init__(self, spool: ArchiveSpool, name: str, owner: str, directory: str) -> None:
         self._spool = spool
         self._name = name
+        self._owner = owner
         self._lock = Lock()  # it may be given up while a part is written
         self._digest = hashlib.sha256()
         self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  # see close
@@ -68,7 +80,7 @@ class SpooledArchive:
     def append(self, data: bytes) -> bool:
         """Keep the next bytes; see the port."""
         with self._lock:
-            if self._file.closed or not self._spool.hold(len(data)):
+            if self._file.closed or not self._spool.hold(len(data), self._owner):
                 return False
             self.size_bytes += len(data)
             self._digest.update(data)
@@ -105,7 +117,7 @@ class SpooledArchive:
         with self._lock:
             if not self._file.closed:
                 self._file.close()
-                self._spool.release(self.size_bytes)
+                self._spool.release(self.size_bytes, self._owner)
 
 
 def _item(member: Member, origin: Origin) -> CrawlItem:

@@ -29,13 +29,18 @@ class SubmitSettings:
     """Bytes of the largest archive."""
 
     spool_bytes: int = 4 << 30
-    """Bytes on disk of all archives that are being received; beyond, further ones are refused."""
+    """Bytes on disk of all archives that come or wait; one client has half, or one archive."""
 
     most_keys: int = 10_000_000
     """Keys that are remembered; beyond, the oldest are forgotten. Each takes 150 bytes or so."""
 
     key_days: float = 30.0
     """Days for which a key is remembered; what comes again later is dropped as `resubmitted`."""
+
+    @property
+    def client_spool_bytes(self) -> int:
+        """Bytes on disk of the archives of one client: its largest fits, whatever others send."""
+        return max(self.archive_bytes, self.spool_bytes // 2)
 
     def __post_init__(self) -> None:
         for name in ("stream_items", "stream_bytes", "inflight_bytes", "archive_bytes"):

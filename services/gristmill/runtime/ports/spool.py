@@ -12,7 +12,7 @@ class Spooled(Protocol):
     size_bytes: int
 
     def append(self, data: bytes) -> bool:
-        """Keep the next bytes; False when all archives together would take too much room.
+        """Keep the next bytes; False when all archives, or its owner's, would take too much room.
 
         Raises Transient when the disk does not take them.
         """
@@ -42,6 +42,9 @@ class Spool(Protocol):
         """Tell by its name whether an archive could be read."""
         ...
 
-    def begin(self, name: str) -> Spooled:
-        """Begin to receive an archive of this name. Raises Transient when the disk is out."""
+    def begin(self, name: str, owner: str) -> Spooled:
+        """Begin to receive an archive of this name. Raises Transient when the disk is out.
+
+        Each owner has room of its own, so that nobody is shut out by what another does not finish.
+        """
         ...

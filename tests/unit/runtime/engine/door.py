@@ -100,7 +100,12 @@ class Doorway:
 
     def open(self) -> None:
         settings = SubmitSettings(directory=self.directory, **self.settings)
-        self.spool = ArchiveSpool(self.directory, most_bytes=settings.spool_bytes, limits=LIMITS)
+        self.spool = ArchiveSpool(
+            self.directory,
+            most_bytes=settings.spool_bytes,
+            most_of_owner=settings.client_spool_bytes,
+            limits=LIMITS,
+        )
 
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)

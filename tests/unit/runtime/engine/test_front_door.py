@@ -380,7 +380,7 @@ def test_while_a_hostile_archive_is_read_others_are_answered(way: Doorway) -> No
     is_answered = threading.Event()
 
     async def scene(way: Doorway) -> Any:
-        spooled = way.spool.begin("a.tar")
+        spooled = way.spool.begin("a.tar", "hostile")
         assert spooled.append(packed)
 
         def read(origin: Origin) -> Iterator[CrawlItem]:

@@ -493,12 +493,36 @@ def test_a_second_archive_amid_the_first_is_refused_and_the_first_goes_on(way: D
 
 def test_an_archive_for_which_there_is_no_room_may_come_again_later(tmp_path: Path) -> None:
     async def scene(way: Doorway) -> Any:
-        assert way.spool.hold(90_000)
+        assert way.spool.hold(90_000, "other")
         return await way.send(chunks("k", b"x" * 50_000))
 
     (refused,) = narrow(tmp_path, archive_bytes=100_000, spool_bytes=100_000).play(scene).values()
     assert refused.reason is RefusalReason.NO_ROOM
     assert refused.retry_after_seconds > 0
+
+
+def test_a_client_that_finishes_no_archive_leaves_room_to_others(tmp_path: Path) -> None:
+    begun = chunks("begun", b"x" * 40_000, 35_000)[:1]
+
+    async def scene(way: Doorway) -> Any:
+        async def requests() -> AsyncIterator[bytes]:
+            yield encode_submissions(begun)
+            await asyncio.Event().wait()
+
+        hostile = submit(way.door, "hostile", requests())
+        waiting = asyncio.ensure_future(anext(hostile))
+        while not way.spool.held_bytes:
+            await asyncio.sleep(0.01)
+        second = await way.send(begun, client="hostile")
+        other = await way.send(chunks("k", tar(MEMBERS)), client="other")
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        return second["begun"].reason, other
+
+    way = narrow(tmp_path, archive_bytes=45_000, spool_bytes=100_000)
+    accepted = {"k": Accepted(num_items=len(MEMBERS))}
+    assert way.play(scene) == (RefusalReason.NO_ROOM, accepted)
+    assert way.spool.held_bytes == 0
 
 
 def test_an_archive_that_was_refused_for_want_of_room_may_come_again_in_the_same_stream(
@@ -510,17 +534,17 @@ def test_an_archive_that_was_refused_for_want_of_room_may_come_again_in_the_same
         first = way.settings["spool_bytes"] - 3500  # room for three parts
 
         async def requests() -> AsyncIterator[bytes]:
-            assert way.spool.hold(first)
+            assert way.spool.hold(first, "other")
             yield encode_submissions(sent)
             while way.spool.held_bytes > first:
                 await asyncio.sleep(0)
-            way.spool.release(first)
+            way.spool.release(first, "other")
             yield encode_submissions(sent)
 
         stream = submit(way.door, "c", requests())
         return [one.result async for raw in stream for one in decode_receipts(raw)]
 
-    refused, accepted = narrow(tmp_path, archive_bytes=90_000, spool_bytes=100_000).play(scene)
+    refused, accepted = narrow(tmp_path, archive_bytes=100_000, spool_bytes=100_000).play(scene)
     assert refused.reason is RefusalReason.NO_ROOM
     assert accepted == Accepted(num_items=25)
 
