@@ -28,6 +28,8 @@ class RefusalReason(StrEnum):
     ARCHIVE_OUT_OF_ORDER = "archive_out_of_order"
     NOT_SUPPORTED = "not_supported"
     NO_ROOM = "no_room"
+    OTHER = "other"
+    """A reason that a newer server gave; never sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

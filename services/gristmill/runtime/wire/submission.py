@@ -65,7 +65,7 @@ def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
 
 
 def decode_receipts(data: bytes) -> Iterator[Receipt]:
-    """Read the bytes of a `SubmitResponse`. Raises Poison for what this version does not know."""
+    """Read the bytes of a `SubmitResponse`. Raises Poison for what is no whole receipt."""
     try:
         response = pb.SubmitResponse.FromString(data)
     except DecodeError as error:
@@ -200,11 +200,16 @@ def _receipt(message: pb.Receipt) -> Receipt:
     if arm is None:
         raise Poison(Reason.UNREADABLE, "a receipt without a result")
     refused = message.refused
-    try:
-        name = pb.RefusalReason.Name(refused.reason).removeprefix(_PREFIX)
-        reason = RefusalReason[name]
-    except (ValueError, KeyError) as error:
-        raise Poison(Reason.UNREADABLE, f"a refusal for reason {refused.reason}") from error
+    reason = _refusal_reason(refused.reason)
     wait = refused.retry_after
     seconds = wait.seconds + wait.nanos / 1e9 if refused.HasField("retry_after") else None
     return Receipt(message.key, Refused(reason, refused.detail, seconds))
+
+
+def _refusal_reason(number: int) -> RefusalReason:
+    if number == pb.REFUSAL_REASON_UNSPECIFIED:
+        raise Poison(Reason.UNREADABLE, "a refusal without a reason")
+    try:
+        return RefusalReason[pb.RefusalReason.Name(number).removeprefix(_PREFIX)]
+    except ValueError:  # codes may be added: the others of its stream are to have their receipts
+        return RefusalReason.OTHER
