@@ -25,7 +25,7 @@ class Door(Protocol):
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the log did not take what came last."""
+        """Whether the log, or what else is behind the door, failed a moment ago."""
         ...
 
     async def known(self, client: str, keys: Sequence[str]) -> list[bool]:
@@ -53,7 +53,7 @@ class IngestionCalls:
 
     @property
     def is_open(self) -> bool:
-        """Whether the door is open, and the log behind it took what came last."""
+        """Whether the door is open, and what is behind it answers."""
         return self._open is not None and not self._open[0].is_cut_off
 
     def handlers(self) -> dict[str, Any]:

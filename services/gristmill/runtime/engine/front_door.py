@@ -16,7 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -31,6 +31,7 @@ from gristmill.runtime.model import (
     Accepted,
     BlobReference,
     CrawlItem,
+    Fatal,
     Kind,
     NoStore,
     Origin,
@@ -39,6 +40,7 @@ from gristmill.runtime.model import (
     RefusalReason,
     Refused,
     Submission,
+    Transient,
 )
 from gristmill.runtime.model.document import document_id
 from gristmill.runtime.ports import (
@@ -55,6 +57,7 @@ from gristmill.runtime.ports import (
 STAGE = "ingestion"
 _THREADS = 4
 _KEY_ID_BYTES = 20
+_CUT_OFF_SECONDS = 10.0  # then whoever comes may find out
 MOST_ARCHIVES = 16
 """Archives that wait whole to be read; each holds a file open, and its stream is read no further
 without a place."""
@@ -105,12 +108,13 @@ class FrontDoor:
         self._one_archive = asyncio.Lock()  # they are large: one is read at a time
         self._claimed: dict[bytes, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failed_at = float("-inf")
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the log did not take what came last, a moment ago."""
-        return self.log.is_cut_off
+        """Whether the log, the keys, the blob store or the disk failed a moment ago."""
+        return self.log.is_cut_off or (self.clock.monotonic() < self._failed_at + _CUT_OFF_SECONDS)
 
     # --- files ------------------------------------------------------------------------------------
 
@@ -277,7 +281,17 @@ class FrontDoor:
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what a call gives that may block."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        with self.watched():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Note that what is behind the door fails. What is wrong with an item is Poison."""
+        try:
+            yield
+        except (Transient, Fatal):
+            self._failed_at = self.clock.monotonic()
+            raise
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Begin work that ends by itself, whatever becomes of the stream that it is for."""

@@ -279,7 +279,8 @@ class SubmitStream:
     async def _append(self, key: str, chunk: ArchiveChunk) -> Refused | None:
         if self._archive is None:
             assert chunk.origin is not None, "the first part has an origin"
-            spooled = self._door.spool.begin(_name_of(chunk.origin), self._client)
+            with self._door.watched():
+                spooled = self._door.spool.begin(_name_of(chunk.origin), self._client)
             self._archive = _Receiving(key, chunk.origin, spooled)
         spooled = self._archive.spooled
         if await self._door.in_thread(lambda: spooled.append(chunk.data)):

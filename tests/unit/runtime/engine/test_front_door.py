@@ -10,18 +10,19 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from door import MAX_FILE_BYTES, Doorway, MemoryWriter, file, origin
+from door import MAX_FILE_BYTES, Doorway, MemoryWriter, chunks, file, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.runtime.adapters.archive_spool import SpooledArchive
-from gristmill.runtime.adapters.blobs import FileBlobStore, blob_reference
+from gristmill.runtime.adapters.blobs import FileBlobStore, MemoryBlobStore, blob_reference
 from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.engine.envelope import CRAWL_TOPIC, INLINE_BYTES
 from gristmill.runtime.model import (
     Accepted,
     BlobReference,
     CrawlItem,
+    Fatal,
     Origin,
     Poison,
     Reason,
@@ -346,6 +347,56 @@ def test_a_reference_into_a_store_that_is_not_there_yet_is_refused_and_the_rest_
     answers = way.play(scene)
     assert reasons(answers) == {"a": None, "blob": RefusalReason.BLOB_UNKNOWN, "b": None}
     assert str(tmp_path) not in answers["blob"].detail
+
+
+def test_a_door_is_cut_off_for_a_while_when_the_blob_store_fails(way: Doorway) -> None:
+    async def scene(way: Doorway) -> None:
+        assert isinstance(way.blobs, MemoryBlobStore)
+        way.blobs.silent = True
+        with pytest.raises(Transient, match="blob store"):
+            await way.send([file("a", b"x" * (INLINE_BYTES + 1))])
+        assert way.door.is_cut_off
+        way.clock.seconds += 9.9
+        assert way.door.is_cut_off
+        way.clock.seconds += 0.1
+        assert not way.door.is_cut_off
+
+    way.play(scene)
+
+
+def test_a_door_is_cut_off_when_the_keys_fail(way: Doorway) -> None:
+    async def scene(way: Doorway) -> None:
+        with (
+            mock.patch.object(way.keys, "get", side_effect=Fatal("the keys fail")),
+            pytest.raises(Fatal, match="the keys fail"),
+        ):
+            await way.send([file("a")])
+        assert way.door.is_cut_off
+
+    way.play(scene)
+
+
+def test_a_door_is_cut_off_when_the_disk_of_archives_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    async def scene(way: Doorway) -> None:
+        with pytest.raises(Transient, match="the disk of archives"):
+            await way.send(chunks("k", b"x"))
+        assert way.door.is_cut_off
+
+    Doorway(str(tmp_path / "file")).play(scene)
+
+
+def test_a_bad_reference_cuts_no_door_off(tmp_path: Path) -> None:
+    async def scene(way: Doorway) -> None:
+        gone = blob_reference(b"gone", way.door.clock.now().date())
+        item = Submission("k", CrawlItem(origin=origin(), size_bytes=4, blob=gone))
+        answers = await way.send([item])
+        assert reasons(answers) == {"k": RefusalReason.BLOB_UNKNOWN}
+        assert not way.door.is_cut_off
+
+    for blobs in (MemoryBlobStore(), FileBlobStore(str(tmp_path / "none"))):
+        Doorway(str(tmp_path), blobs=blobs).play(scene)
 
 
 def test_the_same_bytes_inline_and_by_reference_are_the_same_item(way: Doorway) -> None:
