@@ -84,6 +84,8 @@ class FrontDoor:
     settings: SubmitSettings
     max_file_bytes: int
     log: GroupWriter
+    log_identity: Callable[[], str]
+    """Says which log it is; it may block. What another one took, this one does not have."""
     keys: KeyStore
     blobs: BlobStore
     new_blob: Callable[[bytes, date], BlobReference]
@@ -109,6 +111,7 @@ class FrontDoor:
         self._claimed: dict[bytes, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed_at = float("-inf")
+        self._log_id: asyncio.Task[str] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
 
     @property
@@ -125,11 +128,12 @@ class FrontDoor:
         """
         receipts: list[Receipt] = []
         waiting: list[tuple[bytes, Submission]] = []
+        owner = await self._owner(client)
         for item in items:
             if (refused := refused_key(item.key)) is not None:
                 receipts.append(Receipt(item.key, refused))
             else:
-                waiting.append((_key_id(client, item.key), item))
+                waiting.append((_key_id(owner, item.key), item))
         while waiting:
             mine = [(key, item) for key, item in waiting if key not in self._claimed]
             others = [(key, item) for key, item in waiting if key in self._claimed]
@@ -144,8 +148,25 @@ class FrontDoor:
 
     async def known(self, client: str, keys: Sequence[str]) -> list[bool]:
         """Tell which keys of a client were accepted."""
-        own = [_key_id(client, key) for key in keys]
+        owner = await self._owner(client)
+        own = [_key_id(owner, key) for key in keys]
         return [one is not None for one in await self.in_thread(lambda: self.keys.get(own))]
+
+    async def _owner(self, client: str) -> str:
+        """Return to whom keys belong: to a client at one log, so that a new log has none.
+
+        The log is asked once, and again after a write failed: it may have been made anew meanwhile.
+        """
+        if self._log_id is None:
+            self._log_id = asyncio.create_task(self._ask_log())
+        return f"{await asyncio.shield(self._log_id)}\0{client}"
+
+    async def _ask_log(self) -> str:
+        try:
+            return await self.in_thread(self.log_identity)
+        except BaseException:
+            self._log_id = None
+            raise
 
     @asynccontextmanager
     async def _claiming(self, keys: Collection[bytes]) -> AsyncIterator[None]:
@@ -217,10 +238,14 @@ class FrontDoor:
         if not entries:
             return
         began = self.clock.monotonic()
-        await self.log.write(
-            [one.message for one in entries.values()],
-            {key: one.remembered for key, one in entries.items()},
-        )
+        try:
+            await self.log.write(
+                [one.message for one in entries.values()],
+                {key: one.remembered for key, one in entries.items()},
+            )
+        except BaseException:
+            self._log_id = None
+            raise
         seconds = self.clock.monotonic() - began
         self.metrics.observe("gristmill_submit_write_seconds", seconds, stage=STAGE)
 
@@ -233,7 +258,8 @@ class FrontDoor:
 
         Members that were written before it was given up are not written again.
         """
-        own = _key_id(client, key)
+        owner = await self._owner(client)
+        own = _key_id(owner, key)
         async with self._one_archive:
             while own in self._claimed:
                 await self._claimed[own].wait()
@@ -247,7 +273,7 @@ class FrontDoor:
                 try:
                     while True:
                         num_taken, entries = await self.in_thread(
-                            lambda: self._group(client, key, numbered)
+                            lambda: self._group(owner, key, numbered)
                         )
                         if not num_taken:
                             break
@@ -259,13 +285,13 @@ class FrontDoor:
                 return Receipt(key, Accepted(num_items=num_items))
 
     def _group(
-        self, client: str, key: str, numbered: Iterator[tuple[int, CrawlItem]]
+        self, owner: str, key: str, numbered: Iterator[tuple[int, CrawlItem]]
     ) -> tuple[int, dict[bytes, _Entry]]:
         """Read the next members, in a thread: how many, and what is to be written of them."""
         group: dict[bytes, CrawlItem] = {}
         weight = 0
         for number, item in numbered:
-            own = _key_id(client, f"{key}\0{number}")  # no client can give such a key
+            own = _key_id(owner, f"{key}\0{number}")  # no client can give such a key
             group[own] = without_unsafe_name(item)
             weight += len(item.content or b"")
             if len(group) >= _GROUP_ITEMS or weight >= _GROUP_BYTES:
@@ -328,5 +354,5 @@ def _digest(item: CrawlItem) -> bytes:
     return bytes.fromhex(document_id(Kind.FILE, item.origin, sha256))
 
 
-def _key_id(client: str, key: str) -> bytes:
-    return hashlib.sha256(f"{client}\0{key}".encode()).digest()[:_KEY_ID_BYTES]
+def _key_id(owner: str, key: str) -> bytes:
+    return hashlib.sha256(f"{owner}\0{key}".encode()).digest()[:_KEY_ID_BYTES]

@@ -165,7 +165,10 @@ class SubmitStream:
         except BaseException:
             release()
             raise
-        self._begin(self._accept(files, release))
+        if files:
+            self._begin(self._accept(files, release))
+        else:
+            release()
 
     async def _hold(self, weight: int) -> Callable[[], None]:
         """Wait until there is room; return what gives it back, once however often it is called."""

@@ -82,6 +82,7 @@ class Doorway:
     keys: MemoryKeys = field(default_factory=MemoryKeys)
     blobs: BlobStore = field(default_factory=MemoryBlobStore)
     clock: SteadyClock = field(default_factory=SteadyClock)
+    identity: Callable[[], str] = lambda: "log"
     slept: list[float] = field(default_factory=list)
     door: FrontDoor = field(init=False)
 
@@ -116,6 +117,7 @@ class Doorway:
             settings=settings,
             max_file_bytes=MAX_FILE_BYTES,
             log=GroupWriter(lambda: self.writer, self.keys),
+            log_identity=self.identity,
             keys=self.keys,
             blobs=self.blobs,
             new_blob=blob_reference,

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from door import MAX_FILE_BYTES, Doorway, MemoryWriter, chunks, file, origin
+from door import MAX_FILE_BYTES, Doorway, MemoryWriter, chunks, file, origin, tar
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,6 +186,57 @@ def test_what_nobody_knows_of_is_not_acknowledged_and_may_be_written_twice(way: 
 def test_keys_are_remembered_across_a_restart_of_the_door(way: Doorway) -> None:
     way.play(lambda way: way.send([file("a")]))
     assert way.play(lambda way: way.send([file("a")])) == {"a": KNOWN}
+
+
+def test_a_new_log_has_none_of_what_another_one_took(way: Doorway) -> None:
+    archive = tar({"m.py": b"1", "n.py": b"2"})
+
+    async def scene(way: Doorway) -> Any:
+        answers = await way.send([file("a"), *chunks("arch", archive)])
+        return answers, await way.door.known("c", ["a", "arch"])
+
+    new = {"a": NEW, "arch": Accepted(num_items=2)}
+    assert way.play(scene) == (new, [True, True])
+    way.identity = lambda: "another log"
+    assert way.play(lambda way: way.door.known("c", ["a", "arch"])) == [False, False]
+    assert way.play(scene) == (new, [True, True])
+    assert len(way.writer.written) == 6
+
+
+def test_a_log_is_asked_who_it_is_once_and_again_after_a_write_failed(way: Doorway) -> None:
+    asked = []
+
+    def identity() -> str:
+        asked.append(1)
+        return f"log {len(asked)}"
+
+    way.identity = identity
+
+    async def scene(way: Doorway) -> None:
+        await asyncio.gather(*(way.send([file(f"{n}")]) for n in range(5)))
+        assert await way.send([file("0")]) == {"0": KNOWN}
+        assert len(asked) == 1
+        way.writer.fails_before = 1
+        with pytest.raises(Transient):
+            await way.send([file("a")])
+        assert await way.send([file("0")]) == {"0": NEW}
+        assert len(asked) == 2
+
+    way.play(scene)
+
+
+def test_a_log_that_does_not_say_who_it_is_ends_the_stream_and_is_asked_again(
+    way: Doorway,
+) -> None:
+    async def scene(way: Doorway) -> None:
+        way.door.log_identity = mock.Mock(side_effect=Transient("Kafka does not answer"))
+        with pytest.raises(Transient, match="Kafka does not answer"):
+            await way.send([file("a")])
+        assert way.door.is_cut_off
+        way.door.log_identity = way.identity
+        assert await way.send([file("a")]) == {"a": NEW}
+
+    way.play(scene)
 
 
 def test_receipts_that_were_known_come_before_the_error_that_ends_a_stream(way: Doorway) -> None:
