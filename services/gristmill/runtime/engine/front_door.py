@@ -19,12 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import count
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from gristmill.runtime.engine.budget import Budget, Quotas
 from gristmill.runtime.engine.crawl import content_sha256, crawl_message
 from gristmill.runtime.engine.door_rules import refused_item, refused_key, without_unsafe_name
+from gristmill.runtime.engine.envelope import INLINE_BYTES
 from gristmill.runtime.engine.group_writer import GroupWriter
 from gristmill.runtime.engine.submit_settings import SubmitSettings
 from gristmill.runtime.model import (
@@ -55,7 +58,10 @@ from gristmill.runtime.ports import (
 )
 
 STAGE = "ingestion"
-_THREADS = 4
+_THREADS = 4  # for keys, small files and the parts of archives: none of them waits for long
+_STORE_THREADS = 8  # for what waits for the blob store, and for archives that are read
+_SLICE_ITEMS = 20  # then it is another's turn
+_CLIENT_SLICES = 4  # at once: half of the threads are left to others
 _KEY_ID_BYTES = 20
 _CUT_OFF_SECONDS = 10.0  # then whoever comes may find out
 MOST_ARCHIVES = 16
@@ -113,6 +119,8 @@ class FrontDoor:
         self._failed_at = float("-inf")
         self._log_id: asyncio.Task[str] | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
+        self._store_threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="submit-store")
+        self._store_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @property
     def is_cut_off(self) -> bool:
@@ -140,7 +148,7 @@ class FrontDoor:
             # A key that somebody has in hand is looked at again when it is done.
             in_hand = [self._claimed[key] for key, _ in others]
             async with self._claiming({key for key, _ in mine}):
-                receipts += await self._write(mine)
+                receipts += await self._write(client, mine)
             for event in in_hand:
                 await event.wait()
             waiting = others
@@ -179,30 +187,44 @@ class FrontDoor:
                 del self._claimed[key]
             done.set()
 
-    async def _write(self, items: Sequence[tuple[bytes, Submission]]) -> list[Receipt]:
+    async def _write(self, client: str, items: Sequence[tuple[bytes, Submission]]) -> list[Receipt]:
         if not items:
             return []
-        judged = await self.in_thread(lambda: self._judge(items))
-        await self._written(
-            {
-                key: one
-                for (key, _), one in zip(items, judged, strict=True)
-                if isinstance(one, _Entry)
-            }
-        )
+        small = [one for one in items if not _needs_store(one[1])]
+        large = [one for one in items if _needs_store(one[1])]
+        keys = list(dict.fromkeys(key for key, _ in items))
+        known: dict[bytes, Remembered | None] = {}
+
+        def judge_small() -> list[_Judged]:
+            known.update(zip(keys, self.keys.get(keys), strict=True))
+            return self._judge(small, known)
+
+        judged = await self.in_thread(judge_small)
+        for begin in range(0, len(large), _SLICE_ITEMS):
+            part = large[begin : begin + _SLICE_ITEMS]
+            async with self._store_turn(client):
+                judged += await self._in_store_thread(partial(self._judge, part, known))
+        answered = list(zip([*small, *large], judged, strict=True))
+        await self._written({key: one for (key, _), one in answered if isinstance(one, _Entry)})
         safe = Accepted(num_items=1)
         return [
             Receipt(item.key, safe if isinstance(one, _Entry) else one)
-            for (_, item), one in zip(items, judged, strict=True)
+            for (_, item), one in answered
         ]
 
-    def _judge(self, items: Sequence[tuple[bytes, Submission]]) -> list[_Judged]:
+    def _store_turn(self, client: str) -> asyncio.Semaphore:
+        return self._store_turns.setdefault(client, asyncio.Semaphore(_CLIENT_SLICES))
+
+    def _judge(
+        self,
+        items: Sequence[tuple[bytes, Submission]],
+        known: dict[bytes, Remembered | None],
+    ) -> list[_Judged]:
         """Say of items, in a thread, what is to be written of them, or what they are answered.
 
-        Of several under one key the first that can be taken is written, and the others are told so.
+        Of several under one key the first that can be taken is written, and the others are told
+        so: `known` is what the keys stand for, and is kept for the rest of the request.
         """
-        keys = list(dict.fromkeys(key for key, _ in items))
-        known = dict(zip(keys, self.keys.get(keys), strict=True))
         judged: list[_Judged] = []
         for key, item in items:
             assert isinstance(item.body, CrawlItem), "parts of archives do not come here"
@@ -272,7 +294,7 @@ class FrontDoor:
                 num_items = 0
                 try:
                     while True:
-                        num_taken, entries = await self.in_thread(
+                        num_taken, entries = await self._in_store_thread(
                             lambda: self._group(owner, key, numbered)
                         )
                         if not num_taken:
@@ -306,9 +328,16 @@ class FrontDoor:
     # --- for the streams --------------------------------------------------------------------------
 
     async def in_thread(self, call: Callable[[], T]) -> T:
-        """Return what a call gives that may block."""
+        """Return what a call gives that may block, for a moment."""
+        return await self._called(self._threads, call)
+
+    async def _in_store_thread(self, call: Callable[[], T]) -> T:
+        """Return what a call gives that may wait for the blob store, or takes its time."""
+        return await self._called(self._store_threads, call)
+
+    async def _called(self, threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
         with self.watched():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -339,6 +368,7 @@ class FrontDoor:
             await asyncio.wait(set(self._tasks))
         await self.in_thread(self.log.close)
         self._threads.shutdown()
+        self._store_threads.shutdown()
         self.keys.close()
 
 
@@ -346,6 +376,11 @@ def _answer(before: Remembered, digest: bytes) -> Accepted | Refused:
     if before.digest == digest:
         return Accepted(num_items=before.num_items, known_before=True)
     return Refused(RefusalReason.KEY_REUSED, "the key was accepted before with other content")
+
+
+def _needs_store(item: Submission) -> bool:
+    assert isinstance(item.body, CrawlItem), "parts of archives do not come here"
+    return item.body.blob is not None or len(item.body.content or b"") > INLINE_BYTES
 
 
 def _digest(item: CrawlItem) -> bytes:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gristmill.runtime.adapters.archive_spool import SpooledArchive
 from gristmill.runtime.adapters.blobs import FileBlobStore, MemoryBlobStore, blob_reference
+from gristmill.runtime.adapters.clock import SystemClock
 from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.engine.envelope import CRAWL_TOPIC, INLINE_BYTES
 from gristmill.runtime.model import (
@@ -448,6 +449,63 @@ def test_a_bad_reference_cuts_no_door_off(tmp_path: Path) -> None:
 
     for blobs in (MemoryBlobStore(), FileBlobStore(str(tmp_path / "none"))):
         Doorway(str(tmp_path), blobs=blobs).play(scene)
+
+
+def blob(key: str, reference: BlobReference) -> Submission:
+    found = origin(f"{key}.py")
+    return Submission(key, CrawlItem(origin=found, size_bytes=reference.size_bytes, blob=reference))
+
+
+class _Held(MemoryBlobStore):
+    """A blob store that gives one of its blobs only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_give = threading.Event()
+        self.num_waiting = 0
+
+    def get(self, reference: BlobReference) -> bytes:
+        data = super().get(reference)
+        if data == b"slow" and not self.may_give.is_set():
+            self.num_waiting += 1
+            assert self.may_give.wait(20)
+        return data
+
+
+def test_a_client_that_waits_for_the_blob_store_leaves_threads_to_others(tmp_path: Path) -> None:
+    blobs = _Held()
+    slow, quick = (blob_reference(data, SystemClock().now().date()) for data in (b"slow", b"quick"))
+    blobs.put(slow, b"slow")
+    blobs.put(quick, b"quick")
+
+    async def scene(way: Doorway) -> None:
+        streams = [
+            asyncio.ensure_future(way.send([blob(f"{n}-{m}", slow) for m in range(50)]))
+            for n in range(10)
+        ]
+        while blobs.num_waiting < 4:
+            await asyncio.sleep(0.01)
+        assert await way.send([file("small")], client="other") == {"small": NEW}
+        assert await way.send([blob("large", quick)], client="other") == {"large": NEW}
+        assert blobs.num_waiting == 4
+        blobs.may_give.set()
+        for stream in streams:
+            assert set((await stream).values()) == {NEW}
+
+    Doorway(str(tmp_path), blobs=blobs).play(scene)
+
+
+def test_one_key_many_times_is_written_once_though_the_blob_store_is_asked_in_parts(
+    way: Doorway,
+) -> None:
+    async def scene(way: Doorway) -> list[Any]:
+        there = blob_reference(b"1", way.door.clock.now().date())
+        way.blobs.put(there, b"1")
+        sent = [*[blob("a", there)] * 50, blob("b", there), file("a", b"1"), blob("a", there)]
+        return [one.result async for one in way.receipts(sent)]
+
+    assert Counter(way.play(scene)) == Counter({NEW: 2, KNOWN: 51})
+    assert len(way.writer.written) == 2
 
 
 def test_the_same_bytes_inline_and_by_reference_are_the_same_item(way: Doorway) -> None:
