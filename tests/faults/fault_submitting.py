@@ -1,6 +1,7 @@
 """A case whose documents come through the front door, while crawler and server are killed."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from gristmill.runtime.engine.envelope import CRAWL_TOPIC
 
 _HERE = Path(__file__).parent
 _STEP_S = 0.05
+_RUNS_WITHIN_S = 60
 
 
 @dataclass
@@ -36,14 +38,24 @@ class SubmitCase(Case):
         victims = [chance.choice([self.kill_crawler, self.kill_server]) for _ in shares]
         victims[:2] = [self.kill_crawler, self.kill_server]  # each at least once
         history = self.run(list(zip(shares, victims, strict=True)))
-        self._check_receipts(history)
+        self._check_receipts(history, num_kills)
         return history
 
     def kill_crawler(self) -> None:
-        """Kill -9 the crawler; it is begun again."""
-        if self.crawler is not None and self.crawler.poll() is None:
-            self.kills["crawler"] += 1
-            self.crawler.kill()
+        """Kill -9 the crawler when it runs; it is begun again."""
+        deadline = time.monotonic() + _RUNS_WITHIN_S
+        while not self._has_killed_crawler():
+            assert time.monotonic() < deadline, f"{self.name}: no crawler runs"
+            time.sleep(_STEP_S)
+        self.kills["crawler"] += 1
+
+    def _has_killed_crawler(self) -> bool:
+        """Kill the crawler; whether it was that by which it ended."""
+        crawler = self.crawler
+        if crawler is None or crawler.poll() is not None:
+            return False
+        crawler.kill()
+        return crawler.wait() == -signal.SIGKILL
 
     def kill_server(self) -> None:
         """Kill -9 the worker that has the front door; it is started again."""
@@ -52,7 +64,8 @@ class SubmitCase(Case):
 
     def _feed(self) -> None:
         try:
-            while 0 <= self._fed < len(self.planned):
+            # While there is somebody to kill: a crawler that has nothing to send ends at once.
+            while self._fed >= 0 and (self._fed < len(self.planned) or not self._faults_over):
                 self._crawl()
         except BaseException as error:
             self._feed_failed = error
@@ -85,7 +98,7 @@ class SubmitCase(Case):
         lines = self.receipts.read_text().splitlines()
         return {line.split()[0] for line in lines if line}
 
-    def _check_receipts(self, history: History) -> None:
+    def _check_receipts(self, history: History, num_kills: int) -> None:
         """Hold that the topic has each document, and again only where a server was killed."""
         records = Counter(record.document_id for record in history.final[CRAWL_TOPIC])
         assert records.keys() == {one.document_id for one in self.planned} == self._acknowledged()
@@ -93,6 +106,7 @@ class SubmitCase(Case):
         sys.stderr.write(f"{self.name}: {dict(self.kills)} killed, {again} written again\n")
         assert self.kills["crawler"] >= 1
         assert self.kills["server"] >= 1
+        assert self.kills.total() == num_kills
         assert max(records.values()) <= 1 + self.kills["server"]
         # What was on its way at a kill, and nothing else: one batch of the writer's.
         assert again <= 1000 * self.kills["server"]
