@@ -98,15 +98,26 @@ def command(
     with Client(address, tls=tls, name=client, retries=patient) as connection:
         work = _Submitting(connection, listed, sections["ingestion"].max_file_bytes, limit)
         with seldom_searched():
-            work.run()
+            _run(work, as_json=as_json)
     if terms.metadata is not None:
         ERR.print(terms.metadata.report(), markup=False)
-    if as_json:
-        print_json(work.told())
-    else:
-        work.say_end()
+    work.say_end(as_json=as_json)
     if work.refusals:
         raise typer.Exit(1)
+
+
+def _run(work: "_Submitting", *, as_json: bool) -> None:
+    """Submit everything; where that breaks off, say what became of it so far."""
+    from gristmill.client import CallError
+
+    try:
+        work.run()
+    except CallError as error:
+        work.say_end(as_json=as_json, error=str(error))
+        raise
+    except KeyboardInterrupt:
+        work.say_end(as_json=as_json, error="interrupted")
+        raise typer.Exit(130) from None
 
 
 def _address(to: str | None, mill: "LocalMill") -> str:
@@ -156,13 +167,9 @@ class _Submitting:
 
     def run(self) -> None:
         """Submit everything. Raises CallError when the server does not take it."""
-        try:
-            for receipt in self._client.submit(self._unknown()):
-                self._count(receipt)
-                self._say_now_and_then()
-        except KeyboardInterrupt:
-            ERR.print("interrupted: begin again, and what was accepted is not sent again")
-            raise typer.Exit(130) from None
+        for receipt in self._client.submit(self._unknown()):
+            self._count(receipt)
+            self._say_now_and_then()
 
     def _unknown(self) -> "Iterator[Submission]":
         """Yield the items that the server does not know yet."""
@@ -225,13 +232,17 @@ class _Submitting:
             f"{self.refusals.total():,} refused"
         )
 
-    def say_end(self) -> None:
-        """Say what became of everything."""
-        seconds = time.monotonic() - self._began
-        ERR.print(f"{self._line()}; read {human_bytes(self.num_bytes)} in {seconds:,.1f} s")
+    def say_end(self, *, as_json: bool, error: str = "") -> None:
+        """Say what became of everything, or of what came before an error."""
+        if as_json:
+            print_json(self._told() | ({"error": error} if error else {}))
+        else:
+            seconds = time.monotonic() - self._began
+            ERR.print(f"{self._line()}; read {human_bytes(self.num_bytes)} in {seconds:,.1f} s")
+        if error:
+            ERR.print("not all has a receipt: begin again, and what was accepted is not sent again")
 
-    def told(self) -> dict[str, Any]:
-        """Return what became of everything, for programs."""
+    def _told(self) -> dict[str, Any]:
         return {
             "accepted": self.accepted,
             "known_before": self.known_before,
