@@ -64,6 +64,7 @@ _SLICE_ITEMS = 20  # then it is another's turn
 _CLIENT_SLICES = 4  # at once: half of the threads are left to others
 _KEY_ID_BYTES = 20
 _CUT_OFF_SECONDS = 10.0  # then whoever comes may find out
+_LOG_SECONDS = 60.0  # for which the log is taken for the one that it was
 MOST_ARCHIVES = 16
 """Archives that wait whole to be read; each holds a file open, and its stream is read no further
 without a place."""
@@ -118,6 +119,7 @@ class FrontDoor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed_at = float("-inf")
         self._log_id: asyncio.Task[str] | None = None
+        self._log_asked_at = 0.0
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="submit")
         self._store_threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="submit-store")
         self._store_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -163,9 +165,11 @@ class FrontDoor:
     async def _owner(self, client: str) -> str:
         """Return to whom keys belong: to a client at one log, so that a new log has none.
 
-        The log is asked once, and again after a write failed: it may have been made anew meanwhile.
+        The log is asked now and then, and after a write failed: it may have been made anew.
         """
-        if self._log_id is None:
+        now = self.clock.monotonic()
+        if self._log_id is None or now >= self._log_asked_at + _LOG_SECONDS:
+            self._log_asked_at = now
             self._log_id = asyncio.create_task(self._ask_log())
         return f"{await asyncio.shield(self._log_id)}\0{client}"
 

@@ -204,7 +204,7 @@ def test_a_new_log_has_none_of_what_another_one_took(way: Doorway) -> None:
     assert len(way.writer.written) == 6
 
 
-def test_a_log_is_asked_who_it_is_once_and_again_after_a_write_failed(way: Doorway) -> None:
+def test_a_log_is_asked_who_it_is_after_a_minute_or_a_failed_write(way: Doorway) -> None:
     asked = []
 
     def identity() -> str:
@@ -222,6 +222,9 @@ def test_a_log_is_asked_who_it_is_once_and_again_after_a_write_failed(way: Doorw
             await way.send([file("a")])
         assert await way.send([file("0")]) == {"0": NEW}
         assert len(asked) == 2
+        way.clock.seconds += 61
+        assert await way.send([file("0")]) == {"0": NEW}
+        assert len(asked) == 3
 
     way.play(scene)
 
