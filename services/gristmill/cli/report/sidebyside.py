@@ -1,14 +1,16 @@
 """A unified diff laid out side by side: the document kept on the left, the one dropped right."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from markupsafe import Markup
 
 from gristmill.cli.report.sourcecode import MOST_LINE_CHARS, visible
 
 _MOST_ROWS = 80
+_MOST_MARKUP_BYTES = 40_000  # of the rows, and as much of the unified diff; one row takes 13,000
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
@@ -33,22 +35,35 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """The rows that are shown, the same as a unified diff, and how many more there are."""
+    """The rows that are shown, the same as a unified diff, and how many more there are of each."""
 
     rows: tuple[Row, ...]
     unified: tuple[tuple[str, Markup], ...]
     num_more: int
+    num_more_unified: int
 
 
 def side_by_side(lines: Sequence[str]) -> SideBySide:
     """Lay a unified diff out; its first two lines name the documents."""
     rows = list(_rows(lines[2:]))
     unified = [(_UNIFIED.get(line[:1], "same"), _cut(line)[0]) for line in lines[2:]]
+    shown = _num_shown(map(_num_bytes, rows), _MOST_ROWS)
+    shown_unified = _num_shown((len(markup.encode()) for _, markup in unified), 2 * _MOST_ROWS)
     return SideBySide(
-        tuple(rows[:_MOST_ROWS]),
-        tuple(unified[: 2 * _MOST_ROWS]),
-        max(0, len(rows) - _MOST_ROWS),
+        tuple(rows[:shown]),
+        tuple(unified[:shown_unified]),
+        len(rows) - shown,
+        len(unified) - shown_unified,
     )
+
+
+def _num_shown(sizes: Iterable[int], most: int) -> int:
+    """Return how many of the parts of these sizes are shown, of which there are `most` at most."""
+    return sum(size <= _MOST_MARKUP_BYTES for size in accumulate(islice(sizes, most)))
+
+
+def _num_bytes(row: Row) -> int:
+    return sum(len(side.markup.encode()) for side in (row.left, row.right) if side)
 
 
 _UNIFIED = {"-": "left", "+": "right", "@": "gap", "\\": "note"}

@@ -26,7 +26,7 @@ from gristmill.runtime.model.languages import find_language
 _MOST_LINES = 40
 _LINES_BEFORE = 8
 MOST_LINE_CHARS = 180
-_MOST_MARKUP_CHARS = 20_000
+_MOST_MARKUP_BYTES = 20_000
 _CPU_SECONDS = 0.5  # of an excerpt's colours; a lexer that is lured into more gives none
 _CLASSES = {
     "Token.Comment": "c",
@@ -79,8 +79,8 @@ def excerpt(text: str, language: str | None, marked: int | None = None) -> Excer
     lines: list[Line] = []
     size = 0
     for at, markup in enumerate(coloured(cut, language)):
-        size += len(markup)
-        if size > _MOST_MARKUP_CHARS and lines:
+        size += len(markup.encode())
+        if size > _MOST_MARKUP_BYTES and lines:
             break
         lines.append(Line(begin + at + 1, markup, len(shown[at]) - len(cut[at])))
     return Excerpt(tuple(lines), len(all_lines), len(text), marked)

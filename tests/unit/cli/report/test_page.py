@@ -4,20 +4,27 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from gristmill.cli.difference import unified
 from gristmill.cli.reading import Summary
 from gristmill.cli.report.contents import Report, Rules, Setting
-from gristmill.cli.report.duplicates import Duplicates
+from gristmill.cli.report.duplicates import Duplicates, Pair
 from gristmill.cli.report.flow import Flow
 from gristmill.cli.report.page import LIBRARY, embedded, render, write_report
+from gristmill.cli.report.samples import Group, Sample
+from gristmill.cli.report.sidebyside import side_by_side
+from gristmill.cli.report.sourcecode import excerpt
 from gristmill.cli.report.timing import Timing
-from gristmill.runtime.model import BadInput
+from gristmill.runtime.model import BadInput, Reason
 
 EVIL = "</script><script>alert(1)</script><!-- &amp; \u2028\u202e \x1b[31m \ud800"
+ODD = "\U000e0041x" * 100
+"""Text of which every other character is shown as an escape."""
 
 
 @pytest.fixture
@@ -70,6 +77,19 @@ def test_every_name_on_the_page_is_text(empty: Report) -> None:
     assert "<script" not in body
     assert not set(body) & set("\u2028\u202e\x1b\ud800")
     assert not re.search(r"\s(on\w+|style|href=\"(?!#)|src)=", body)
+
+
+def test_a_page_of_the_worst_texts_is_below_5_mb_and_says_what_it_leaves_out(empty: Report) -> None:
+    before, after = ("".join(f"{c}{ODD}{n}\n" for n in range(100)) for c in "ab")
+    compared = side_by_side(unified(before, after, "kept", "dropped"))
+    pair = Pair(ODD, ODD, "Python", 0.9, compared, "")
+    sample = Sample(ODD, "Python", 1, ODD, excerpt(before, "Python"), "")
+    groups = [Group(reason, ODD, ODD, "drop", 1, (sample,) * 3) for reason in Reason]
+    duplicates = Duplicates(8, 0, (), (), (pair,) * 8)
+    page = render(replace(empty, duplicates=duplicates, groups=tuple(groups)))
+    assert len(page.encode("utf-8", "backslashreplace")) < 5_000_000
+    for count in (compared.num_more, compared.num_more_unified):
+        assert page.count(f"and {count} more lines; <code>gristmill why</code> shows all.") == 8
 
 
 def test_a_page_is_replaced_in_one_step(empty: Report, tmp_path: Any) -> None:

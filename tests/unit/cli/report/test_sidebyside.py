@@ -3,6 +3,7 @@
 from gristmill.cli.difference import unified
 from gristmill.cli.report.sidebyside import Row, side_by_side
 
+ODD = "\U000e0041x" * 40
 BEFORE = [f"line {n}" for n in range(1, 31)]
 
 
@@ -68,3 +69,14 @@ def test_a_long_diff_is_cut_and_says_how_much() -> None:
     assert len(found.rows) == 80
     assert found.num_more == 221
     assert len(found.unified) == 160
+    assert found.num_more_unified == 441
+
+
+def test_what_is_nothing_but_escapes_is_cut_too_and_says_how_much() -> None:
+    before, after = ("".join(f"{c}{ODD}{n}\n" for n in range(100)) for c in "ab")
+    found = side_by_side(unified(before, after, "kept", "dropped"))
+    sides = [side for row in found.rows for side in (row.left, row.right) if side]
+    assert 30_000 < sum(len(side.markup) for side in sides) <= 40_000
+    assert found.num_more == 101 - len(found.rows)
+    assert 30_000 < sum(len(markup) for _, markup in found.unified) <= 40_000
+    assert found.num_more_unified == 201 - len(found.unified)

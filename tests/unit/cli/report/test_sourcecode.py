@@ -84,6 +84,8 @@ def test_a_long_text_is_cut_around_the_line_to_look_at() -> None:
 def test_what_is_nothing_but_escapes_is_bounded_too() -> None:
     found = excerpt("\u202ea" * 90 + "\n" + ("\u202ea" * 90 + "\n") * 400, "Python")
     assert sum(len(line.markup) for line in found.lines) <= 20_000
+    wide = excerpt("\U0001f642" * 180 + "\n" + ("\U0001f642" * 180 + "\n") * 400, None)
+    assert sum(len(line.markup.encode()) for line in wide.lines) <= 20_000
 
 
 def test_a_text_that_holds_a_lexer_up_is_shown_without_colours(
