@@ -45,7 +45,7 @@ class Histogram:
     counts: tuple[int, ...]
     thresholds: tuple[Threshold, ...]
     accepted: int | None
-    """Documents that the newest cut accepts; None where none is for this scorer."""
+    """Documents that the newest cut accepts: none if it is another scorer's; None: no cut."""
 
 
 def histograms(tables: IcebergTables) -> tuple[Histogram, ...]:
@@ -77,7 +77,7 @@ def _histogram(files: pa.Table, scorer: str | None, newest: Cut | None) -> Histo
         mean=float(pc.mean(scores).as_py()),
         counts=tuple(counts),
         thresholds=tuple(_thresholds(cut, files["language"], scores)) if cut else (),
-        accepted=int(pc.sum(accepted(files, cut)).as_py() or 0) if cut else None,
+        accepted=int(pc.sum(accepted(files, newest)).as_py() or 0) if newest else None,
     )
 
 

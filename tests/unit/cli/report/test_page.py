@@ -17,6 +17,7 @@ from gristmill.cli.report.duplicates import Duplicates, Pair
 from gristmill.cli.report.flow import Flow
 from gristmill.cli.report.page import LIBRARY, embedded, render, write_report
 from gristmill.cli.report.samples import Group, Sample
+from gristmill.cli.report.scores import NUM_BINS, Histogram, Threshold
 from gristmill.cli.report.sidebyside import side_by_side
 from gristmill.cli.report.sourcecode import excerpt
 from gristmill.cli.report.timing import Timing
@@ -90,6 +91,22 @@ def test_a_page_of_the_worst_texts_is_below_5_mb_and_says_what_it_leaves_out(emp
     assert len(page.encode("utf-8", "backslashreplace")) < 5_000_000
     for count in (compared.num_more, compared.num_more_unified):
         assert page.count(f"and {count} more lines; <code>gristmill why</code> shows all.") == 8
+
+
+def test_what_a_cut_accepts_of_each_scorer(empty: Report) -> None:
+    def said(accepted: int | None, *lines: Threshold) -> str:
+        histogram = Histogram("static.1", 3, 0.5, (0,) * NUM_BINS, lines, accepted)
+        return render(replace(empty, scores=(histogram,)))
+
+    line = Threshold("a", "all", 0.5, 1.0, 3, 2)
+    assert "No cut was made: everything kept is accepted." in said(None)
+    assert "The newest cut accepts 2 of them." in said(2, line)
+    another = said(0)
+    assert "The newest cut has no threshold for this scorer: it accepts none of them." in another
+    assert "everything kept is accepted" not in another + said(2, line)
+    assert "no file has a score, so everything kept is accepted." in render(empty)
+    cut = replace(empty, summary=replace(empty.summary, below_cut=3))
+    assert "no file has a score, so the newest cut accepts none." in render(cut)
 
 
 def test_a_page_is_replaced_in_one_step(empty: Report, tmp_path: Any) -> None:

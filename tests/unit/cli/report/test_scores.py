@@ -144,10 +144,11 @@ def test_a_line_for_a_language_without_files_and_one_for_all(scored: Scored) -> 
 def test_a_cut_of_another_scorer_takes_nothing_here(scored: Scored) -> None:
     scored.add([0.1, 0.5], "static.1")
     scored.add([0.9], "other.2")
+    assert [one.accepted for one in histograms(scored.tables)] == [None, None]
     made = datetime(2026, 2, 1, tzinfo=UTC)
     scored.cut({"cut": "new", "scorer": "other.2", "threshold": 0.4, "made_at": made})
     first, second = histograms(scored.tables)
-    assert (first.thresholds, first.accepted) == ((), None)
+    assert (first.thresholds, first.accepted) == ((), 0)
     assert ([one.threshold for one in second.thresholds], second.accepted) == ([0.4], 1)
 
 
