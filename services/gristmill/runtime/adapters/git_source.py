@@ -21,7 +21,7 @@ from gristmill.runtime.adapters.git_objects import (
     object_format,
 )
 from gristmill.runtime.adapters.git_tree import ABSENT, GitTree, head_commit
-from gristmill.runtime.adapters.items import OPENED, Item, to_bytes, to_text
+from gristmill.runtime.adapters.items import Item, to_bytes, to_text
 from gristmill.runtime.adapters.listing import ListedSource, Lookup, Terms, parse_listing
 from gristmill.runtime.adapters.selection import Patterns
 from gristmill.runtime.model import BadInput, Origin, Reason
@@ -97,11 +97,7 @@ class GitSource(ListedSource):
         with self._objects() as objects:
             found = GitTree(objects, commit, terms.limits).items(terms.opening.type_of)
             warnings += objects.warnings
-        items = [
-            item
-            for item in sorted(found, key=lambda item: (item.path, item.version))
-            if wanted(text_path(item.path), opened=item.type in OPENED)
-        ]
+        items = sorted(filter(wanted.wants, found), key=lambda item: (item.path, item.version))
         if absent := _num_absent(items):
             blobs = "1 blob" if absent == 1 else f"{absent:,} blobs"
             warnings.append(f"absent from {where} (a partial clone, or damaged): {blobs}")

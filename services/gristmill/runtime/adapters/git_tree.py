@@ -173,10 +173,10 @@ class GitTree:
             try:
                 entries = self._entries(tree)
             except AbsentError:
-                yield Item(path or b".", 0, 0, "unreadable", "its tree is not in this repository")
+                yield Item(path or b".", 0, 0, "folder", "its tree is not in this repository")
                 continue
             except DamagedError as error:
-                yield Item(path or b".", 0, 0, "unreadable", str(error))
+                yield Item(path or b".", 0, 0, "folder", str(error))
                 continue
             folders: list[tuple[bytes, bytes]] = []
             for name, mode, id_ in entries:

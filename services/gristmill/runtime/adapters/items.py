@@ -9,6 +9,7 @@ from gristmill.runtime.model import Reason
 FAULTS = {
     "other": Reason.NOT_A_FILE,
     "unreadable": Reason.UNREADABLE,
+    "folder": Reason.UNREADABLE,
     "unsafe": Reason.UNSAFE_MEMBER,
     "limit": Reason.ARCHIVE_LIMIT,
 }
@@ -17,13 +18,18 @@ FAULTS = {
 OPENED = ("archive", "table")
 """The types of items that hold documents."""
 
+UNLISTED = ("folder", "limit")
+"""The types of items that stand for files which nobody knows: a folder that cannot be listed, the
+rest of a source that was cut off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing listed; `path` is relative to the source's root.
 
-    `type` is one of OPENED, a key of FAULTS, or `file`. `version` is what tells its content from
-    another's beside size and time: a blob's id, an entity tag.
+    `type` is one of OPENED, a key of FAULTS, or `file`; the path of the root itself is `.`.
+    `version` is what tells its content from another's beside size and time: a blob's id, an entity
+    tag.
     """
 
     path: bytes

@@ -20,7 +20,6 @@ from gristmill.runtime.adapters.archives import ArchiveLimits, Open, open_local,
 from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.adapters.items import (
     FAULTS,
-    OPENED,
     Item,
     item_of_line,
     to_bytes,
@@ -371,8 +370,4 @@ def _listed(argument: bytes, terms: Terms) -> tuple[bytes, list[Item]]:
     root, found = find(
         argument, terms.selection.skip, terms.opening, open_named=terms.opening_named
     )
-    return root, [
-        item
-        for item in sorted(found, key=lambda item: item.path)
-        if wanted(text_path(item.path), opened=item.type in OPENED)
-    ]
+    return root, sorted(filter(wanted.wants, found), key=lambda item: item.path)

@@ -87,7 +87,7 @@ def _walk(root: bytes, start: bytes, skip: tuple[bytes, ...], type_of: TypeOf) -
                 children = list(found)
         except OSError as error:
             detail = (error.strerror or str(error)).lower()
-            yield Item(relative or b".", 0, 0, "unreadable", detail)
+            yield Item(relative or b".", 0, 0, "folder", detail)
             continue
         for child in children:
             path = os.path.join(relative, child.name) if relative else child.name

@@ -16,7 +16,7 @@ from fsspec.core import has_magic
 from gristmill.runtime.adapters.archives import Open
 from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.adapters.http_files import HttpFiles, shown
-from gristmill.runtime.adapters.items import OPENED, Item, to_bytes, to_text
+from gristmill.runtime.adapters.items import Item, to_bytes, to_text
 from gristmill.runtime.adapters.listing import ListedSource, Lookup, Terms, parse_listing
 from gristmill.runtime.adapters.remote_files import RemoteFile, RemoteFiles
 from gristmill.runtime.adapters.selection import Opening, Patterns
@@ -97,11 +97,7 @@ class RemoteSource(ListedSource):
             size = file.size_bytes or 0
             items = [Item(to_bytes(last), size, file.mtime_ns, type_, "", version)]
         wanted = Patterns(terms.selection)
-        listed = [
-            item
-            for item in sorted(items, key=lambda item: item.path)
-            if wanted(text_path(item.path), opened=item.type in OPENED)
-        ]
+        listed = sorted(filter(wanted.wants, items), key=lambda item: item.path)
         _refuse_repository(name, listed)
         at = _Place(
             files=place.files,

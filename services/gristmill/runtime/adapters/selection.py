@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pathspec
 
 from gristmill.runtime.adapters.archives import is_archive
+from gristmill.runtime.adapters.files import text_path
+from gristmill.runtime.adapters.items import OPENED, UNLISTED, Item
 from gristmill.runtime.adapters.table_columns import is_table
 from gristmill.runtime.model import BadInput
 
@@ -33,11 +35,23 @@ class Patterns:
         self._include = _compiled(selection.include)
         self._exclude = _compiled(selection.exclude)
 
-    def __call__(self, path: str, *, opened: bool = False) -> bool:
-        """Tell; what is opened can be excluded whole, what it holds is included."""
-        if not opened and self._include is not None and not self._include.match_file(path):
-            return False
-        return self._exclude is None or not self._exclude.match_file(path)
+    def __call__(self, path: str) -> bool:
+        """Tell of a file, a member or a row."""
+        is_included = self._include is None or self._include.match_file(path)
+        return is_included and not self._is_excluded(path)
+
+    def wants(self, item: Item) -> bool:
+        """Tell of an item; one that stands for many files can be excluded whole, not included.
+
+        Nothing hides that a source could not be listed to its end.
+        """
+        path = text_path(item.path)
+        if item.type in UNLISTED:
+            return path == "." or not self._is_excluded(f"{path}/")
+        return not self._is_excluded(path) if item.type in OPENED else self(path)
+
+    def _is_excluded(self, path: str) -> bool:
+        return self._exclude is not None and self._exclude.match_file(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

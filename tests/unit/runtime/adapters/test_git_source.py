@@ -441,6 +441,7 @@ def test_archive_limit_for_one_blob_listed_again_and_again(repository: GitReposi
     source = head_of(repository.directory)
     assert source.listing.total_bytes <= LIMITS.free_bytes
     assert faults(source)["."] == (Reason.ARCHIVE_LIMIT, "unpacks to more than 16 MiB")
+    assert list(faults(head_of(repository.directory, include=("*.c",), exclude=(".*",)))) == ["."]
 
 
 def test_archive_limit_for_a_tree_deeper_than_any_path(repository: GitRepository) -> None:
@@ -461,6 +462,8 @@ def test_a_broken_tree_is_unreadable_and_its_neighbours_are_read(repository: Git
     source = head_of(repository.directory)
     assert faults(source)["a"][0] is Reason.UNREADABLE
     assert contents(source)["b.py"] == b"b = 1\n"
+    assert list(contents(head_of(repository.directory, include=("*.py",)))) == ["a", "b.py"]
+    assert list(contents(head_of(repository.directory, exclude=("a/",)))) == ["b.py"]
 
 
 # --- hostile objects ------------------------------------------------------------------------------

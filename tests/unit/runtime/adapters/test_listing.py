@@ -220,6 +220,9 @@ def test_unreadable_directory_is_one_record_and_its_neighbours_are_listed(
     assert (good.origin.path, last.origin.path) == ("a/x.py", "z.py")
     assert (locked.origin.path, locked.fault) == ("locked", Reason.UNREADABLE)
     assert locked.detail == "permission denied"
+    assert paths(source_of(tmp_path, include=("*.c",))) == ["locked"]
+    assert paths(source_of(tmp_path, exclude=("*.py",))) == ["locked"]
+    assert paths(source_of(tmp_path, exclude=("/locked/", "/a/"))) == ["z.py"]
 
 
 def test_unreadable_root_is_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,8 +230,9 @@ def test_unreadable_root_is_one_record(tmp_path: Path, monkeypatch: pytest.Monke
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(os, "scandir", refuse)
-    (only,) = source_of(tmp_path).entries(0)
-    assert (only.origin.path, only.fault) == (".", Reason.UNREADABLE)
+    for selection in ({}, {"include": ("*.py",)}, {"exclude": ("*",)}):
+        (only,) = source_of(tmp_path, **selection).entries(0)
+        assert (only.origin.path, only.fault) == (".", Reason.UNREADABLE)
 
 
 def test_unreadable_archive_is_one_record_under_its_own_path(tree: Path) -> None:
