@@ -6,7 +6,7 @@ beside it does not count.
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from gristmill.runtime.adapters.archive_member import LimitReachedError
@@ -56,7 +56,7 @@ class GitSource(ListedSource):
             listed[1],
             terms,
             repository=_repository(self._directory),
-            num_absent=_num_absent(listed[1]),
+            num_absent=sum(_absent(listed[1]).values()),
             warnings=warnings,
         )
 
@@ -98,9 +98,10 @@ class GitSource(ListedSource):
             found = GitTree(objects, commit, terms.limits).items(terms.opening.type_of)
             warnings += objects.warnings
         items = sorted(filter(wanted.wants, found), key=lambda item: (item.path, item.version))
-        if absent := _num_absent(items):
-            blobs = "1 blob" if absent == 1 else f"{absent:,} blobs"
-            warnings.append(f"absent from {where} (a partial clone, or damaged): {blobs}")
+        if absent := _absent(items):
+            counts = (f"{n:,} {type_}{'s' if n > 1 else ''}" for type_, n in absent.items())
+            what = " and ".join(counts)
+            warnings.append(f"absent from {where} (a partial clone, or damaged): {what}")
         return items
 
     def _origin(self, repository: str, path: str) -> Origin:
@@ -144,8 +145,12 @@ class GitSource(ListedSource):
             return objects.read(item.version.encode(), BLOB, max_bytes)
 
 
-def _num_absent(items: Iterable[Item]) -> int:
-    return sum(item.detail == ABSENT for item in items)
+def _absent(items: Sequence[Item]) -> dict[str, int]:
+    """Return how many blobs and trees are absent, none where there is none."""
+    counts = {
+        type_: sum(item.detail == detail for item in items) for type_, detail in ABSENT.items()
+    }
+    return {type_: count for type_, count in counts.items() if count}
 
 
 class _Bytes(io.RawIOBase):

@@ -37,7 +37,11 @@ _TIMES_LISTED = 4  # how often a repository may list what it holds: copies share
 _ID = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(rb"refs/[^\0-\x20~^:?*\[\\]+")
 _SUBMODULE = 0o160000
-ABSENT = "its blob is not in this repository, a partial clone or a damaged one"
+ABSENT = {
+    "blob": "its blob is not in this repository, a partial clone or a damaged one",
+    "tree": "its tree is not in this repository, a partial clone or a damaged one",
+}
+"""What an item says whose object is absent, by the object's type."""
 
 
 def git_directory(path: bytes) -> bytes | None:
@@ -173,7 +177,7 @@ class GitTree:
             try:
                 entries = self._entries(tree)
             except AbsentError:
-                yield Item(path or b".", 0, 0, "folder", "its tree is not in this repository")
+                yield Item(path or b".", 0, 0, "folder", ABSENT["tree"])
                 continue
             except DamagedError as error:
                 yield Item(path or b".", 0, 0, "folder", str(error))
@@ -216,7 +220,7 @@ class GitTree:
         try:
             size = self._objects.size(id_)
         except AbsentError:
-            return Item(path, 0, 0, "unreadable", ABSENT, id_.decode())
+            return Item(path, 0, 0, "unreadable", ABSENT["blob"], id_.decode())
         except DamagedError as error:
             return Item(path, 0, 0, "unreadable", str(error), id_.decode())
         return Item(path, size, 0, type_of(path), "", id_.decode())

@@ -299,12 +299,25 @@ def test_a_commit_or_a_tree_that_is_not_there(repository: GitRepository) -> None
     tree = repository.tree([(b"a.py", FILE, repository.blob(b"a"))])
     commit = repository.commit(tree)
     os.unlink(repository.path_of(tree))
-    assert faults(head_of(repository.directory)) == {
-        ".": (Reason.UNREADABLE, "its tree is not in this repository")
-    }
+    source = head_of(repository.directory)
+    assert faults(source)["."][0] is Reason.UNREADABLE
+    assert faults(source)["."][1].startswith("its tree is not in this repository")
     os.unlink(repository.path_of(commit))
     with pytest.raises(BadInput, match="is not in this repository"):
         head_of(repository.directory)
+
+
+def test_blobs_and_trees_that_are_absent_are_counted_and_told(repository: GitRepository) -> None:
+    entries = [
+        (b"a.py", FILE, b"1" * 40), (b"b.py", FILE, b"2" * 40), (b"c.md", FILE, b"3" * 40),
+        (b"lib", FOLDER, b"4" * 40),
+    ]  # fmt: skip
+    repository.commit(repository.tree(entries))
+    source = head_of(repository.directory, include=("*.py",))
+    assert source.listing.num_absent == 3
+    (warning,) = source.listing.warnings
+    assert warning.endswith("(a partial clone, or damaged): 2 blobs and 1 tree")
+    assert reopen_source(list(source.lines())).listing.num_absent == 3
 
 
 def test_what_is_no_repository_is_bad_input(tmp_path: Path) -> None:
