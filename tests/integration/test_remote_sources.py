@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ class Habits:
 
     files: dict[str, bytes] = field(default_factory=dict)
     etag: str = '"one"'
+    modified: str = "Thu, 26 Nov 2026 00:00:00 GMT"
     ranges: bool = True
     length: bool = True
     outages: int = 0
@@ -129,7 +131,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-Match", habits.etag) != habits.etag:
             return self._answer(412, b"changed")
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        about = {"ETag": habits.etag, "Last-Modified": "Thu, 26 Nov 2026 00:00:00 GMT"}
+        about = {"Last-Modified": habits.modified}
+        if habits.etag:
+            about["ETag"] = habits.etag
         if match and habits.ranges:
             begin, end = int(match[1]), min(int(match[2]) + 1, len(content))
             if begin >= len(content):
@@ -277,6 +281,28 @@ def test_a_file_that_changes_after_it_was_listed_is_unreadable(web: tuple[str, H
     assert source_at(f"{base}/a.py").listing.source != sources[1].listing.source
 
 
+@pytest.mark.parametrize("etag", ["", 'W/"one"'])
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("change", ["size", "time and tag"])
+def test_a_change_is_seen_without_a_strong_tag(
+    web: tuple[str, Habits], etag: str, ranges: bool, change: str
+) -> None:
+    base, habits = web
+    habits.etag, habits.ranges = etag, ranges
+    habits.files |= {"/all.tar.gz": tar_of_files(), "/a.py": b"a = 1\n"}
+    sources = [source_at(f"{base}{path}") for path in habits.files]
+    assert len(contents(sources[0])) == len(FILES)
+    assert contents(sources[1]) == {"a.py": b"a = 1\n"}
+    if change == "size":
+        habits.files |= {"/all.tar.gz": tar_of_files("w"), "/a.py": b"a = 12\n"}
+    else:
+        habits.etag = etag.replace("one", "two")
+        habits.modified = "Thu, 26 Nov 2026 00:00:01 GMT"
+    for source in sources:
+        (entry,) = source.entries(0)
+        assert (entry.fault, entry.detail) == (Reason.UNREADABLE, "it changed since it was listed")
+
+
 def test_https_needs_a_certificate_that_is_trusted(
     web_tls: tuple[str, Habits], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +369,22 @@ def test_objects_of_s3_by_prefix_and_glob(seaweed: Seaweed, url: str, prefix: st
     assert contents(source) == {f"{prefix}{path}": content for path, content in FILES.items()}
     assert list(contents(source)) == sorted(contents(source))
     assert_same_again(source, settings)
+
+
+def test_an_object_of_s3_that_is_replaced_after_it_was_listed_is_unreadable(
+    seaweed: Seaweed,
+) -> None:
+    put(seaweed, "replaced/a.py", b"a = 1\n")
+    put(seaweed, "replaced/all.zip", zip_of_files())
+    url, settings = f"s3://{BUCKET}/replaced", settings_of(seaweed)
+    (source,) = open_sources([url], terms(), git_head=False, settings=settings)
+    assert len(contents(source)) == 1 + len(FILES)
+    time.sleep(1.1)  # S3 tells times by the second
+    put(seaweed, "replaced/a.py", b"a = 2\n")
+    put(seaweed, "replaced/all.zip", zip_of_files())
+    assert [(entry.fault, entry.detail) for entry in source.entries(0)] == [
+        (Reason.UNREADABLE, "it changed since it was listed")
+    ] * 2
 
 
 def test_the_usual_variables_of_aws_are_enough(

@@ -4,6 +4,7 @@ Redirects are followed, a few, and never from https to http. Proxies are those o
 """
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -29,6 +30,9 @@ _STEP_BYTES = 256 << 10
 class ChangedError(OSError):
     """The file is not the one any more that was listed."""
 
+    def __init__(self) -> None:
+        super().__init__("it changed since it was listed")
+
 
 # Any: fsspec carries no types.
 class HttpFiles(AbstractFileSystem):  # type: ignore[misc]
@@ -51,19 +55,7 @@ class HttpFiles(AbstractFileSystem):  # type: ignore[misc]
         Transient and Fatal.
         """
         with self._asked("GET", path, {"Range": "bytes=0-0"}) as response:
-            headers = response.headers
-            total = headers.get("Content-Range", "").rpartition("/")[2]
-            ranges = response.status == 206 and total.isdigit()
-            size = total if ranges else headers.get("Content-Length", "")
-            empty = response.status == 416  # no first byte: nothing is there
-            return {
-                "name": path,
-                "type": "file",
-                "size": 0 if empty else int(size) if size.isdigit() else None,
-                "mtime": _moment(headers.get("Last-Modified", "")),
-                "ETag": headers.get("ETag", ""),
-                "ranges": ranges,
-            }
+            return _told(response, path)
 
     def cat_file(
         self,
@@ -75,7 +67,7 @@ class HttpFiles(AbstractFileSystem):  # type: ignore[misc]
         """Return a file's bytes, or a part of them; never more than `end` says.
 
         `etag` in the options is the tag of the file that is meant: where it is another one by
-        now, ChangedError is raised.
+        now, ChangedError is raised. `check` is given what `info` would say of what is read.
         """
         headers, begin = {}, start or 0
         if start is not None and end is not None:
@@ -84,15 +76,28 @@ class HttpFiles(AbstractFileSystem):  # type: ignore[misc]
         if etag and not etag.startswith("W/"):
             headers["If-Match"] = etag
         with self._asked("GET", path, headers) as response:
+            if (check := options.get("check")) is not None:
+                check(_told(response, path))
             if response.status == 416:  # nothing is there, from its beginning or from here on
                 return b""
             if begin and response.status != 206:
                 raise Fatal(f"{shown(path)}: the server gave all of it where a part was asked for")
             return self._read(response, path, None if end is None else end - begin)
 
-    def stream(self, path: str) -> "urllib3.response.BaseHTTPResponse":
-        """Return an open answer with the whole file; whoever takes it closes it."""
-        return self._asked("GET", path, {})
+    def stream(
+        self, path: str, check: Callable[[dict[str, Any]], None]
+    ) -> "urllib3.response.BaseHTTPResponse":
+        """Return an open answer with the whole file, once it is checked; see `cat_file`.
+
+        Whoever takes it closes it.
+        """
+        response = self._asked("GET", path, {})
+        try:
+            check(_told(response, path))
+        except BaseException:
+            response.close()
+            raise
+        return response
 
     def _read(self, response: BaseHTTPResponse, path: str, most: int | None) -> bytes:
         parts, left = [], most
@@ -153,6 +158,24 @@ def shown(url: str) -> str:
     return url.partition("?")[0]
 
 
+def _told(response: BaseHTTPResponse, path: str) -> dict[str, Any]:
+    """Return what an answer says of the whole file, as `info` does."""
+    headers, is_part = response.headers, response.status == 206
+    total = headers.get("Content-Range", "").rpartition("/")[2]
+    length = total if is_part else headers.get("Content-Length", "")
+    size = int(length) if length.isdigit() else None
+    if response.status == 416:  # nothing is there, at its beginning or from some place on
+        size = int(total) if total.isdigit() else 0
+    return {
+        "name": path,
+        "type": "file",
+        "size": size,
+        "mtime": _moment(headers.get("Last-Modified", "")),
+        "ETag": headers.get("ETag", ""),
+        "ranges": is_part and size is not None,
+    }
+
+
 def _checked(response: BaseHTTPResponse, url: str) -> BaseHTTPResponse:
     status = response.status
     if status in {200, 206, 416}:
@@ -165,7 +188,7 @@ def _error(status: int, url: str) -> GristmillError | OSError:
     if status in _GONE:
         return FileNotFoundError(f"{shown(url)} is not there")
     if status == 412:
-        return ChangedError("it changed since it was listed")
+        return ChangedError()
     if status in _DENIED:
         return Fatal(f"{shown(url)}: the server denies access (HTTP status {status})")
     if status in _SILENT or status >= 500:

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 from fsspec.spec import AbstractFileSystem
 from urllib3.exceptions import HTTPError
 
-from gristmill.runtime.adapters.http_files import HttpFiles
+from gristmill.runtime.adapters.http_files import ChangedError
 from gristmill.runtime.model import GristmillError, Transient
 
 _BLOCK_BYTES = 4 << 20  # read at a time of an archive or a table: a request costs a while
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds; the last one again and again
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND_NS = 10**9
 _T = TypeVar("_T")
 
 
@@ -33,8 +34,22 @@ class RemoteFile:
     size_bytes: int | None
     mtime_ns: int
     version: str
-    ranges: bool
+    ranges: bool = True
     is_folder: bool = False
+
+    def is_still(self, now: "RemoteFile") -> bool:
+        """Tell whether the server speaks of the same content now, as far as both answers say.
+
+        An entity tag says more than a time. Of that, servers tell parts of a second in a listing
+        alone.
+        """
+        knows_sizes = self.size_bytes is not None and now.size_bytes is not None
+        if now.is_folder or (knows_sizes and self.size_bytes != now.size_bytes):
+            return False
+        if self.version and now.version:
+            return self.version == now.version
+        has_times = self.mtime_ns and now.mtime_ns
+        return not has_times or abs(self.mtime_ns - now.mtime_ns) < _SECOND_NS
 
 
 class RemoteFiles:
@@ -66,11 +81,9 @@ class RemoteFiles:
         found = self._asked(pattern, lambda: self._files.glob(pattern, detail=True))
         return [_described(one) for one in found.values()]
 
-    def read(self, path: str, most: int, version: str = "") -> bytes:
-        """Return a file's first `most` bytes."""
-        options = {"etag": version} if version and isinstance(self._files, HttpFiles) else {}
-        content: bytes = self._asked(path, lambda: self._files.cat_file(path, 0, most, **options))
-        return content
+    def read(self, file: RemoteFile, most: int) -> bytes:
+        """Return the first `most` bytes of a file. Raises ChangedError if it is another one now."""
+        return self._part(file, 0, most)
 
     def open(self, file: RemoteFile) -> tuple[io.RawIOBase, int]:
         """Return a file that is read by parts as they are needed, and its size.
@@ -78,28 +91,35 @@ class RemoteFiles:
         Where a server gives no parts, all of it is fetched into an unnamed temporary file first.
         """
         if file.ranges and file.size_bytes is not None:
-            options = {"etag": file.version} if isinstance(self._files, HttpFiles) else {}
 
             def read(begin: int, end: int) -> bytes:
-                data: bytes = self._asked(
-                    file.path, lambda: self._files.cat_file(file.path, begin, end, **options)
-                )
+                data = self._part(file, begin, end)
                 if len(data) != end - begin:
-                    raise OSError("it changed since it was listed")
+                    raise ChangedError
                 return data
 
             return _Parts(read, file.size_bytes), file.size_bytes
-        return self._asked(file.path, lambda: self._fetched(file.path))
+        return self._asked(file.path, lambda: self._fetched(file))
 
-    def _fetched(self, path: str) -> tuple[io.RawIOBase, int]:
+    def _part(self, file: RemoteFile, begin: int, end: int) -> bytes:
+        content: bytes = self._asked(
+            file.path,
+            lambda: self._files.cat_file(
+                file.path, begin, end, etag=file.version, check=_check_of(file)
+            ),
+        )
+        return content
+
+    def _fetched(self, file: RemoteFile) -> tuple[io.RawIOBase, int]:
+        response = self._files.stream(file.path, _check_of(file))
         spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # handed on open
         try:
-            with self._files.stream(path) as response:
+            with response:
                 while data := response.read(_BLOCK_BYTES):
                     spool.write(data)
         except (HTTPError, OSError) as error:
             spool.close()
-            raise Transient(f"{path.partition('?')[0]}: the server broke off") from error
+            raise Transient(f"{file.path.partition('?')[0]}: the server broke off") from error
         size = spool.seek(0, os.SEEK_END)
         spool.seek(0)
         return spool, size
@@ -121,7 +141,7 @@ class RemoteFiles:
     def _answer(self, path: str, ask: Callable[[], _T]) -> _T:
         try:
             return ask()
-        except FileNotFoundError:
+        except (FileNotFoundError, ChangedError):
             raise
         except OSError as error:
             if self._explain is None:
@@ -166,6 +186,17 @@ class _Parts(io.RawIOBase):
         buffer[: len(part)] = part
         self._at += len(part)
         return len(part)
+
+
+# Any: as below.
+def _check_of(file: RemoteFile) -> Callable[[Mapping[str, Any]], None]:
+    """Return what raises ChangedError where fsspec is about to read another file."""
+
+    def check(info: Mapping[str, Any]) -> None:
+        if not file.is_still(_described(info)):
+            raise ChangedError
+
+    return check
 
 
 # Any: what fsspec says of a file, each file system in its own words.

@@ -15,7 +15,7 @@ from fsspec.core import has_magic
 
 from gristmill.runtime.adapters.archives import Open
 from gristmill.runtime.adapters.files import text_path
-from gristmill.runtime.adapters.http_files import HttpFiles, shown
+from gristmill.runtime.adapters.http_files import ChangedError, HttpFiles, shown
 from gristmill.runtime.adapters.items import Item, to_bytes, to_text
 from gristmill.runtime.adapters.listing import ListedSource, Lookup, Terms, parse_listing
 from gristmill.runtime.adapters.remote_files import RemoteFile, RemoteFiles
@@ -133,12 +133,19 @@ class RemoteSource(ListedSource):
             ahead.close()
 
     def _stands(self, item: Item) -> bool:
+        listed = self._listed(item)
         try:
-            now = self._at.files.info(self._at.name(item))
+            return listed.is_still(self._at.files.info(listed.path))
         except FileNotFoundError:
             return False
-        found = (now.size_bytes or 0, now.mtime_ns, now.version)
-        return found == (item.size_bytes, item.mtime_ns, item.version)
+
+    def _listed(self, item: Item) -> RemoteFile:
+        return RemoteFile(
+            path=self._at.name(item),
+            size_bytes=item.size_bytes or None,  # 0 may be a size that the server did not say
+            mtime_ns=item.mtime_ns,
+            version=item.version,
+        )
 
     def _look_up(self, item: Item, number: int) -> Lookup:
         del item
@@ -149,7 +156,7 @@ class RemoteSource(ListedSource):
         if item.size_bytes > most:
             return Lookup(fault=Reason.TOO_LARGE)
         try:
-            content = self._at.files.read(self._at.name(item), most + 1, item.version)
+            content = self._at.files.read(self._listed(item), most + 1)
         except FileNotFoundError:
             return Lookup(fault=Reason.UNREADABLE, detail="it is gone")
         except OSError as error:
@@ -160,9 +167,10 @@ class RemoteSource(ListedSource):
 
     def _open(self, item: Item) -> Open:
         def open_it() -> tuple[io.RawIOBase, int]:
-            file = self._at.files.info(self._at.name(item))
-            if (file.size_bytes or 0, file.version) != (item.size_bytes, item.version):
-                raise OSError("it changed since it was listed")
+            listed = self._listed(item)
+            file = self._at.files.info(listed.path)
+            if not listed.is_still(file):
+                raise ChangedError
             return self._at.files.open(file)
 
         return open_it

@@ -1,11 +1,12 @@
 """Objects in S3 as an fsspec file system, over the client that pyarrow brings along."""
 
 import os
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from fsspec.implementations.arrow import ArrowFSWrapper
-from pyarrow import fs
+from pyarrow import NativeFile, fs
 
 from gristmill.runtime.adapters.s3_errors import s3_error
 from gristmill.runtime.adapters.source_settings import SourceSettings
@@ -31,14 +32,26 @@ class S3Files(ArrowFSWrapper):  # type: ignore[misc]
         path: str,
         start: int | None = None,
         end: int | None = None,
-        **_: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
     ) -> bytes:
-        """Return a file's bytes, or a part of them; fewer only where the file ends."""
+        """Return a file's bytes, or a part of them; fewer only where the file ends.
+
+        `check` in the options is given what `info` would say of what is read.
+        """
         begin = start or 0
         with self.fs.open_input_file(path) as file:
+            if (check := options.get("check")) is not None:
+                check(_told(file, path))
             file.seek(begin)
             content: bytes = file.read(None if end is None else end - begin)
         return content
+
+
+def _told(file: NativeFile, path: str) -> dict[str, Any]:
+    # The client asked for them when it opened the file.
+    modified = file.metadata().get("Last-Modified", b"").decode()
+    moment = datetime.fromisoformat(modified) if modified else None
+    return {"name": path, "type": "file", "size": file.size(), "mtime": moment}
 
 
 def open_s3(settings: SourceSettings) -> S3Files:

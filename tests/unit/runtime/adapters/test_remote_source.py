@@ -4,6 +4,8 @@ import io
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ class Server(MemoryFileSystem):  # type: ignore[misc]
         super().__init__()
         self.store, self.pseudo_dirs = {}, [""]
         self.outages = 0
+        self.tags, self.times = True, False
         self.reads: list[str] = []
         self.lock = threading.Lock()
 
@@ -61,8 +64,9 @@ class Server(MemoryFileSystem):  # type: ignore[misc]
         matches = re.compile(glob_translate(path)).match
         return {name: self.info(name) for name in sorted(names) if matches(name)}
 
-    def cat_file(self, path: str, start: Any = None, end: Any = None, **_: Any) -> bytes:
+    def cat_file(self, path: str, start: Any = None, end: Any = None, **options: Any) -> bytes:
         self._answer()
+        options["check"](self._named(super().info(path)))
         with self.lock:
             self.reads.append(path)
         content: bytes = super().cat_file(path, start, end)
@@ -75,8 +79,15 @@ class Server(MemoryFileSystem):  # type: ignore[misc]
                 raise Transient("the server does not answer")
 
     def _named(self, info: dict[str, Any]) -> dict[str, Any]:
-        size = info["size"]
-        return {**info, "name": info["name"].lstrip("/"), "ETag": f"e{size}", "created": None}
+        size, file = info["size"], self.store.get(info["name"])
+        return {
+            **info,
+            "name": info["name"].lstrip("/"),
+            "ETag": f"e{size}" if self.tags else "",
+            "created": file.created
+            if file and self.times
+            else None,  # a listing tells another form
+        }
 
 
 @pytest.fixture
@@ -180,6 +191,46 @@ def test_the_identity_changes_with_what_is_there_and_survives_a_listing(server: 
     assert not again.is_unchanged(0)
     assert next(before.entries(0)).fault is Reason.UNREADABLE
     assert next(before.entries(0)).detail == "it is gone"
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.tar"])
+def test_unreadable_is_what_was_replaced_after_it_was_listed(server: Server, name: str) -> None:
+    server.tags, server.times = False, True
+    server.put_all(**{f"b/{name}": b"a = 1\n" * 10})
+    source = source_of("s3://b")
+    server.store[f"/b/{name}"].created += timedelta(milliseconds=999)
+    assert source.is_unchanged(0)
+    assert [entry.detail for entry in source.entries(0)] != ["it changed since it was listed"]
+    server.store[f"/b/{name}"].created += timedelta(milliseconds=1)
+    assert not source.is_unchanged(0)
+    for _ in range(2):
+        (entry,) = source.entries(0)
+        assert (entry.fault, entry.detail) == (Reason.UNREADABLE, "it changed since it was listed")
+        server.times = False
+        server.put_all(**{f"b/{name}": b"longer = 1\n"})
+
+
+@pytest.mark.parametrize(
+    ("listed", "now", "still"),
+    [
+        ((6, 0, ""), (6, 0, ""), True),
+        ((6, 0, ""), (7, 0, ""), False),
+        ((None, 0, ""), (7, 0, ""), True),
+        ((6, 5_123_000_000, ""), (6, 5_000_000_000, ""), True),
+        ((6, 5_000_000_000, ""), (6, 6_000_000_000, ""), False),
+        ((6, 5_000_000_000, ""), (6, 0, ""), True),
+        ((6, 5_000_000_000, "a"), (6, 9_000_000_000, "a"), True),
+        ((6, 5_000_000_000, "W/a"), (6, 5_000_000_000, "W/b"), False),
+        ((6, 5_000_000_000, "a"), (6, 6_000_000_000, ""), False),
+    ],
+)
+def test_what_two_answers_say_of_a_file(listed: Any, now: Any, still: bool) -> None:
+    names = ("size_bytes", "mtime_ns", "version")
+    one, other = (
+        RemoteFile(path="f", **dict(zip(names, values, strict=True))) for values in (listed, now)
+    )
+    assert one.is_still(other) is still
+    assert not one.is_still(replace(other, is_folder=True))
 
 
 def test_too_large_is_not_fetched(server: Server) -> None:
@@ -315,5 +366,5 @@ def test_what_a_server_refuses_is_asked_once(server: Server, pauses: list[float]
 
     files = RemoteFiles(Denying(), attempts=4, explain=explain, pause=pauses.append)
     with pytest.raises(Fatal, match="f: no"):
-        files.read("f", 10)
+        files.read(RemoteFile(path="f", size_bytes=1, mtime_ns=0, version=""), 10)
     assert pauses == []
