@@ -29,7 +29,7 @@ from gristmill.runtime.model import Reason
 _MAX_WINDOW_BYTES = 128 << 20  # zstd may ask for this much memory
 _FED_BYTES = 1 << 10  # of zstd at a time: a kibibyte unpacks to 32 MiB at most
 _OTHER_BYTES = 1 << 20  # what a line may hold beside its content
-_LOOKED_AT = 1000  # rows in which a column has to show up
+LOOKED_AT = 1000  # lines in which the content's column has to show up
 
 
 def read_json_lines(
@@ -59,11 +59,16 @@ def read_json_lines(
 
 
 def json_columns(file: io.RawIOBase, name: bytes) -> list[str]:
-    """Return the keys of the first objects, in the order in which they come up."""
+    """Return the keys of the first LOOKED_AT lines, in the order in which they come up.
+
+    None at all where one of them is too long to look at: it may have any.
+    """
     found: dict[str, None] = {}
-    for _, line in islice(_lines(file, name, _OTHER_BYTES), _LOOKED_AT):
+    for _, line in islice(_lines(file, name, _OTHER_BYTES), LOOKED_AT):
+        if isinstance(line, int):
+            return []
         try:
-            about = {} if isinstance(line, int) else json.loads(line)
+            about = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(about, dict):

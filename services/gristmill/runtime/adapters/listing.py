@@ -12,7 +12,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -170,11 +170,15 @@ class ListedSource(ABC):
             member = 0
 
     def check_table(self) -> bool:
-        """Tell whether there is a table. Raises BadInput if the first one lacks a column."""
+        """Tell whether there is a table. Raises BadInput if the first one lacks a column.
+
+        A column that it may do without is a warning.
+        """
         first = next((item for item in self._items if item.type == "table"), None)
         if first is None or self._terms.columns is None:
             return False
-        check_columns(first.path, self._terms.columns, self._open(first))
+        if lacking := check_columns(first.path, self._terms.columns, self._open(first)):
+            self.listing = replace(self.listing, warnings=(*self.listing.warnings, lacking))
         return True
 
     @abstractmethod

@@ -42,12 +42,16 @@ class Columns:
 
     def check(self, present: Iterable[str], table: str) -> None:
         """Raise BadInput if a column is not among those of the table."""
+        if lacking := self.lacking(present, table):
+            raise BadInput(lacking)
+
+    def lacking(self, present: Iterable[str], table: str) -> str:
+        """Return a sentence on the columns that are not among those of the table, if there are."""
         there = list(present)
         missing = sorted(set(self.named().values()) - set(there))
-        if missing:
-            raise BadInput(
-                f"{table} has no column {' or '.join(missing)}; it has {', '.join(there[:50])}"
-            )
+        if not missing:
+            return ""
+        return f"{table} has no column {' or '.join(missing)}; it has {', '.join(there[:50])}"
 
 
 def parse_mapping(parts: Iterable[str]) -> Columns | None:

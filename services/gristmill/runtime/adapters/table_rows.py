@@ -16,7 +16,7 @@ from gristmill.runtime.adapters.archive_member import (
 from gristmill.runtime.adapters.archives import Open, explained
 from gristmill.runtime.adapters.files import text_path
 from gristmill.runtime.adapters.items import to_text
-from gristmill.runtime.adapters.json_rows import json_columns, read_json_lines
+from gristmill.runtime.adapters.json_rows import LOOKED_AT, json_columns, read_json_lines
 from gristmill.runtime.adapters.parquet_rows import parquet_columns, read_parquet
 from gristmill.runtime.adapters.table_columns import Columns, is_json_lines
 from gristmill.runtime.adapters.table_values import Odd, RawRow, Value
@@ -68,16 +68,28 @@ def read_rows(
             yield Row(number=0, path=None, fault=Reason.EMPTY, detail="a table without rows")
 
 
-def check_columns(name: bytes, columns: Columns, opened: Open) -> None:
-    """Raise BadInput if a table lacks a column; one that cannot be read is a record of the run."""
+def check_columns(name: bytes, columns: Columns, opened: Open) -> str:
+    """Raise BadInput if a table lacks a column; one that cannot be read is a record of the run.
+
+    Of JSON lines the first are looked at. What they lack beside the content may come later, or not
+    at all: a sentence on it is returned.
+    """
+    is_lines, table = is_json_lines(name), text_path(name)
     try:
         file, _ = opened()
         with file:
-            present = json_columns(file, name) if is_json_lines(name) else parquet_columns(file)
+            present = json_columns(file, name) if is_lines else parquet_columns(file)
     except ARCHIVE_ERRORS:
-        return
-    if present:
-        columns.check(present, text_path(name))
+        return ""
+    if not present:
+        return ""
+    if not is_lines:
+        columns.check(present, table)
+        return ""
+    lacking = columns.lacking(present, f"{table}, in its first {LOOKED_AT:,} lines,")
+    if columns.content not in present:
+        raise BadInput(lacking)
+    return lacking
 
 
 def _within(rows: Iterator[RawRow], size: int, limits: ArchiveLimits) -> Iterator[RawRow]:

@@ -214,6 +214,27 @@ def test_an_unknown_column_is_bad_input_that_names_those_there_are(
         source_of(tmp_path, Columns(content="body"))
 
 
+def test_a_column_that_comes_up_late_is_a_warning_and_none_before(tmp_path: Path) -> None:
+    rows = [{"text": "x = 1\n", "name": f"m{n}.py"} for n in range(1001)]
+    write_json(tmp_path / "t.jsonl", [*rows[:1000], {**rows[1000], "repo": "late"}])
+    source = source_of(tmp_path / "t.jsonl")
+    assert source.listing.warnings == (
+        "t.jsonl, in its first 1,000 lines, has no column repo; it has text, name",
+    )
+    found = [entry.origin.repository for entry in source.entries(0)]
+    assert found == ["t.jsonl"] * 1000 + ["late"]
+    write_json(tmp_path / "t.jsonl", [*[{"name": "m.py"}] * 1000, *rows])
+    with pytest.raises(BadInput, match=r"in its first 1,000 lines, has no column repo or text"):
+        source_of(tmp_path / "t.jsonl")
+
+
+def test_a_line_too_long_to_look_at_may_have_any_column(tmp_path: Path) -> None:
+    rows = [{"about": "a list"}, {"more": "x" * (1 << 20), "text": "x = 1\n"}]
+    write_json(tmp_path / "t.jsonl", rows)
+    source = source_of(tmp_path / "t.jsonl", Columns(content="text"))
+    assert [entry.content for entry in source.entries(0)] == [None, b"x = 1\n"]
+
+
 def test_a_later_table_without_the_column_is_one_record(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", ROWS)
     write_parquet(tmp_path / "b.parquet", [{"else": 1}])
