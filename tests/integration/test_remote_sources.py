@@ -267,6 +267,9 @@ def test_redirects_are_followed_a_few_times_and_never_away_from_https(
     for path in habits_tls.redirects:
         with pytest.raises(Fatal, match="leads away from https"):
             source_at(f"{base_tls}{path}")
+    habits.redirects["/c.tar.gz"] = f"{base_tls}/a.tar.gz"  # http, https, http
+    with pytest.raises(Fatal, match="leads away from https"):
+        source_at(f"{base}/c.tar.gz")
 
 
 def test_a_file_that_changes_after_it_was_listed_is_unreadable(web: tuple[str, Habits]) -> None:

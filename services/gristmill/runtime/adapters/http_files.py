@@ -132,7 +132,7 @@ class HttpFiles(AbstractFileSystem):  # type: ignore[misc]
                 return _checked(response, url)
             response.close()
             following = urljoin(at, response.headers.get("Location", ""))
-            if urlsplit(following).scheme not in {"https", urlsplit(url).scheme}:
+            if urlsplit(following).scheme not in {"https", urlsplit(at).scheme}:
                 raise Fatal(f"{shown(url)}: leads away from https")
             at = following
         raise Fatal(f"{shown(url)}: redirects without end")
