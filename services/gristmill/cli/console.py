@@ -11,6 +11,12 @@ from rich.console import Console
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_UNSEEN = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+"""What Unicode says to show nothing of by default, and Python takes for printable."""
+
 _BAR = "█"
 _PART_BARS = " ▏▎▍▌▋▊▉"
 
@@ -21,10 +27,13 @@ def safe(text: str, limit: int = 500) -> str:
     >>> print(safe("a\x1b[31mb\nc"))
     a\x1b[31mb\nc
     """
-    shown = "".join(
-        char if char.isprintable() or char == " " else _escaped(char) for char in text[:limit]
-    )
+    shown = "".join(char if is_seen(char) else _escaped(char) for char in text[:limit])
     return shown + "…" if len(text) > limit else shown
+
+
+def is_seen(char: str) -> bool:
+    """Tell whether a character can be seen, or is a space, and steers nothing."""
+    return char.isprintable() and char not in _UNSEEN
 
 
 def _escaped(char: str) -> str:

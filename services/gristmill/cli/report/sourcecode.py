@@ -21,6 +21,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import _TokenType
 from pygments.util import ClassNotFound
 
+from gristmill.cli.console import is_seen
 from gristmill.runtime.model.languages import find_language
 
 _MOST_LINES = 40
@@ -155,9 +156,9 @@ def visible(text: str) -> Markup:
 
 
 def _looked_at(run: str) -> Iterator[Markup]:
-    for is_printable, chars in groupby(run, str.isprintable):
+    for can_be_seen, chars in groupby(run, is_seen):
         part = "".join(chars)
-        if is_printable:
+        if can_be_seen:
             yield escape(part)
         else:
             escapes = part.encode("unicode_escape").decode()
