@@ -76,8 +76,8 @@ def command(
     with seldom_searched():
         feeding = _feed(listed, sections, limit)
     seconds = time.monotonic() - began
-    if terms.metadata is not None:
-        ERR.print(terms.metadata.report(), markup=False)
+    if terms.metadata is not None and (known := terms.metadata.report()):
+        ERR.print(known, markup=False)
     if as_json:
         print_json(
             {"items": feeding.items, "bytes": feeding.num_bytes, "seconds": round(seconds, 3)}

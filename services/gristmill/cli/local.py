@@ -187,8 +187,8 @@ def _run_in(
                 progress.say(f"warning: {warning}")
         with directory.unfinished_until_done(), recorded(directory, _told(request, plan)) as record:
             report = _run(plan, request, directory, tables, progress, record)
-        if request.metadata is not None:
-            progress.say(request.metadata.report())
+        if request.metadata is not None and (known := request.metadata.report()):
+            progress.say(known)
     listings = [source.listing for source in plan.sources]
     absent = sum(one.num_absent for one in listings)
     return RunResult(report, tuple(one.source for one in listings), absent)

@@ -99,8 +99,8 @@ def command(
         work = _Submitting(connection, listed, sections["ingestion"].max_file_bytes, limit)
         with seldom_searched():
             _run(work, as_json=as_json)
-    if terms.metadata is not None:
-        ERR.print(terms.metadata.report(), markup=False)
+    if terms.metadata is not None and (known := terms.metadata.report()):
+        ERR.print(known, markup=False)
     work.say_end(as_json=as_json)
     if work.refusals:
         raise typer.Exit(1)

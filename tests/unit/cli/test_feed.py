@@ -71,6 +71,18 @@ def test_a_table_is_fed_row_by_row_with_what_is_known_of_its_repositories(
     assert "of 2 repositories read, 1 have a line and 1 have none (two)" in said
 
 
+def test_where_nothing_is_read_nothing_is_said_of_repositories(
+    tmp_path: Path, fed: list[CrawlItem], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "metadata.jsonl").write_text('{"repository": "one"}')
+    feed.command([str(tmp_path / "empty")], metadata=str(tmp_path / "metadata.jsonl"))
+    assert fed == []
+    said = capsys.readouterr().err
+    assert "metadata" not in said
+    assert "\n\n" not in said
+
+
 def test_a_work_tree_is_fed_at_head_when_asked(tmp_path: Path, fed: list[CrawlItem]) -> None:
     tree = GitRepository(str(tmp_path / "kettle"), bare=False)
     tree.commit_files({"a.py": b"a = 1\n"})

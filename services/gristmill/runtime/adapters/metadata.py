@@ -59,8 +59,13 @@ class Metadata:
         )
 
     def report(self) -> str:
-        """Return a sentence: which repositories read so far had no line, how many lines no use."""
+        """Return a sentence: which repositories read so far had no line, how many lines no use.
+
+        Empty where nothing was read.
+        """
         met = len(self._found) + len(self._missing)
+        if not met:
+            return ""
         more = "more than " if len(self._missing) == _MOST_REMEMBERED else ""
         text = (
             f"metadata: of {met:,} repositories read, {len(self._found):,} have a line and "

@@ -48,6 +48,7 @@ def test_what_the_source_itself_says_stays(tmp_path: Path) -> None:
 
 def test_repositories_without_a_line_are_counted_each_once(tmp_path: Path) -> None:
     metadata = metadata_of(tmp_path, '{"repository": "r"}\n{"repository": "unused"}\n')
+    assert metadata.report() == ""
     for name in ("r", "a", "a", "b", "r", "c", "d"):
         assert completed(metadata, name).repository == name
     assert metadata.report() == (
