@@ -29,10 +29,13 @@ KIND = "remote"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AHEAD_BYTES = 32 << 20  # of files that are fetched before their turn
-_SIGNED = {
-    "access_token", "sig", "signature", "token", "x-amz-security-token", "x-amz-signature",
-    "x-goog-signature",
+_SECRETS = {
+    "access_token", "api-key", "api_key", "apikey", "auth", "auth_token", "authorization",
+    "client_secret", "id_token", "job_token", "jwt", "oauth_token", "passwd", "password",
+    "private_token", "pwd", "secret", "sig", "signature", "token", "x-amz-security-token",
+    "x-amz-signature", "x-api-key", "x-goog-signature",
 }  # fmt: skip
+"""Names in a query that stand before secrets; `key` is too common for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +52,9 @@ class _Place:
         return f"{self.root}/{to_text(item.path)}{self.query}"
 
     def as_line(self) -> dict[str, str]:
-        """Return what finds the place again; a signature in a URL is nothing to keep."""
+        """Return what finds the place again; a query with a secret in it is nothing to keep."""
         keys = {key.lower() for key, _ in parse_qsl(self.query.removeprefix("?"))}
-        query = "" if keys & _SIGNED else self.query
+        query = "" if keys & _SECRETS else self.query
         line = {"kind": KIND, "root": f"{self.scheme}{self.root}"}
         return {**line, "query": query} if query else line
 

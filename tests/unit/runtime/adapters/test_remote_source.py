@@ -319,6 +319,9 @@ def test_a_signature_in_a_url_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> No
     for source in (signed, plain):
         assert source.listing.name == "https://example.org/d/a.tar"
     assert "abc" not in "".join(signed.lines())
+    for name in ("private_token", "api_key", "apikey", "access_token", "Token", "sig", "password"):
+        source = source_of(f"https://example.org/d/a.tar?part=1&{name}=abc")
+        assert "abc" not in "".join(source.lines())
     again = reopen_source(list(plain.lines()), SourceSettings)
     assert isinstance(again, RemoteSource)
     assert again._at.name(again._items[0]) == "https://example.org/d/a.tar?part=1"
