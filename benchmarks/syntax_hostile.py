@@ -7,6 +7,7 @@ the throughputs are compared.
 
 import argparse
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from gristmill.syntax.settings import SyntaxSettings
 
 _GRACE_SECONDS = 1.0
 _LOSS = 0.10
+_SEED = 0
 _SIZES = (4 << 10, 100 << 10)
 
 
@@ -102,8 +104,9 @@ def throughput(corpus: str, count: int, rounds: int, size_bytes: int) -> dict[st
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 shutil.copyfile(path.path, target)
         hostile = list(hostile_files(size_bytes))
-        step = max(1, len(hostile) * 1000 // count)
-        for number, (name, content) in enumerate(islice(cycle(hostile[::step]), count // 1000)):
+        # By chance: at regular distances they would all be of one kind.
+        random.Random(_SEED).shuffle(hostile)
+        for number, (name, content) in enumerate(islice(cycle(hostile), count // 1000)):
             target = os.path.join(mixed, "0000", f"{number}-{name}")
             os.makedirs(os.path.dirname(target))
             with open(target, "wb") as stream:
