@@ -85,6 +85,7 @@ UNCHECKED: Final[Mapping[str, str]] = {
     "TSV": _ANYTHING_GOES,
     "TeX": "macros change what is well-formed",
     "Visual Basic": "the grammar on offer reads VB.NET only and nearly no file of VB6 and VBA",
+    "Zsh": "the grammar of Bash finds errors in 17 of 24 sound files",
     "reStructuredText": _ANYTHING_GOES,
 }
 """Languages whose files pass unchecked, by name, with the reason."""

@@ -68,6 +68,10 @@ def test_an_unknown_ending_may_have_a_shebang() -> None:
         ("#!/usr/bin/gawk -f", "AWK"),
         ("#!/usr/bin/osascript", "AppleScript"),
         ("#!/bin/tcsh", "Tcsh"),
+        ("#!/bin/zsh", "Zsh"),
+        ("#compdef git", "Zsh"),
+        ("#autoload", "Zsh"),
+        ("#autoloaded", None),
         ("#!/usr/bin/env pwsh", "PowerShell"),
         ("#!/usr/bin/env scala", "Scala"),
         ("#!/usr/bin/env rust-script", "Rust"),
@@ -92,6 +96,25 @@ def test_a_shell_script_that_starts_another_interpreter_on_itself_is_the_others(
 
 def test_a_shell_script_that_starts_another_program_stays_one() -> None:
     assert found("run", "#!/bin/sh\nexec python -m tool\n") == ("Shell", How.SHEBANG)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("a.zsh", "#!/bin/sh\n", ("Zsh", How.NAME)),
+        ("agnoster.zsh-theme", "", ("Zsh", How.NAME)),
+        ("home/.zshrc", "", ("Zsh", How.NAME)),
+        ("a.sh", "#!/bin/zsh\n", ("Zsh", How.SHEBANG)),
+        ("a.sh", "# vim: ft=zsh\n", ("Zsh", How.MODELINE)),
+        ("a.sh", "#!/bin/bash\n", ("Shell", How.NAME)),
+        ("a.sh", '#!/bin/sh\nexec java -jar "$0"\n', ("Shell", How.NAME)),
+        ("a.sh", "zsh -c ls\n", ("Shell", How.NAME)),
+    ],
+)
+def test_a_script_is_zsh_by_its_name_or_its_word(
+    path: str, text: str, expected: tuple[str, How]
+) -> None:
+    assert found(path, text) == expected
 
 
 def test_an_interpreter_of_a_relative_does_not_outdo_the_ending() -> None:

@@ -42,6 +42,13 @@ def test_a_token_that_trees_do_not_show_may_be_missing() -> None:
     assert found.error_share > 0.0
 
 
+def test_zsh_is_not_held_against_the_grammar_of_bash() -> None:
+    text = 'print -l ${(f)"$(<$1)"}\nfor x ($@) { print -- ${x:t} }\n'
+    found = judge(named("Zsh"), text)
+    assert (found.is_ok, found.checker) == (True, UNCHECKED)
+    assert not judge(named("Shell"), text).is_ok
+
+
 def test_a_dialect_is_well_formed_and_told() -> None:
     found = judge(named("Python"), "print 'a'\n")
     assert (found.is_ok, found.dialect) == (True, opinions.PYTHON_2)

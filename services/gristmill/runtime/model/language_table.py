@@ -64,8 +64,9 @@ _other = partial(_language, paper=False)
 # An ending has one owner: the language it means most often in public code. Endings without a
 # clear winner (.inc, .pro, .cgi, .g, .i, .sls, .bs, .spec, .txt) have none. `languages` has the
 # other languages that an ending may mean; the content tells which.
-# A dialect is filed under its parent unless it needs a grammar of its own, as TSX and the
-# interface files of OCaml and F# do: the parent's grammar would find syntax errors in good files.
+# A dialect is filed under its parent unless it needs a grammar of its own, as TSX, Zsh and
+# the interface files of OCaml and F# do: the parent's grammar would find syntax errors in good
+# files.
 # The formatter is off because it would spread every row over a dozen lines.
 # fmt: off
 _PAPER_LANGUAGES: Final = (
@@ -186,14 +187,13 @@ _PAPER_LANGUAGES: Final = (
     _paper("Scala", "scala", ".scala .sc .sbt .kojo"),
     _paper("Scheme", "scheme", ".scm .ss .sps .sld", family="scheme"),
     _paper("Shell", "bash",
-           ".sh .bash .zsh .ksh .bats .command .ebuild .eclass .tmux .zsh-theme .sbatch .slurm "
-           ".tool .pacscript .sh.in",
+           ".sh .bash .ksh .bats .command .ebuild .eclass .tmux .sbatch .slurm .tool .pacscript "
+           ".sh.in",
            ".bashrc .bash_profile .bash_aliases .bash_functions .bash_history .bash_login "
-           ".bash_logout .profile .zshrc .zshenv .zprofile .zlogin .zlogout .kshrc .envrc "
-           ".flaskenv .tmux.conf .xinitrc .xprofile .xsession bashrc bash_profile bash_aliases "
-           "bash_logout profile zshrc zshenv zprofile zlogin zlogout kshrc tmux.conf xinitrc "
-           "xsession PKGBUILD APKBUILD gradlew mvnw 9fs man",
-           aliases="bash, sh, zsh, ksh, shell-script, alpine abuild", family="shell"),
+           ".bash_logout .profile .kshrc .envrc .flaskenv .tmux.conf .xinitrc .xprofile .xsession "
+           "bashrc bash_profile bash_aliases bash_logout profile kshrc tmux.conf xinitrc xsession "
+           "PKGBUILD APKBUILD gradlew mvnw 9fs man",
+           aliases="bash, sh, ksh, shell-script, alpine abuild", family="shell"),
     _paper("Smalltalk", None, ".st", aliases="squeak"),
     _paper("Solidity", "solidity", ".sol"),
     _paper("Stan", None, ".stan"),
@@ -348,6 +348,9 @@ _OTHER_LANGUAGES: Final = (
            ".ps1xml .scxml .xmp .x3d .rng",
            ".classpath .project .cproject", aliases="maven pom, xml property list, svg",
            family="xml"),
+    _other("Zsh", None, ".zsh .zsh-theme",
+           ".zshrc .zshenv .zprofile .zlogin .zlogout zshrc zshenv zprofile zlogin zlogout",
+           family="shell"),
 )
 # fmt: on
 

@@ -25,7 +25,7 @@ from gristmill.syntax.inference.marks import has_marks, marked, num_marks
 from gristmill.syntax.inference.modeline import name_of_modeline
 from gristmill.syntax.inference.shebang import name_of_shebang
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Grows with every change to a rule or to the weights."""
 
 SURE: Final = 0.5
@@ -68,7 +68,7 @@ def infer_language(path: str, content: str) -> Inferred:
     """
     names, usual = languages_of_path(path), language_of_path(path)
     if usual is not None and len(names) == 1:
-        return Inferred(usual, How.NAME)
+        return _zsh(usual, content) or Inferred(usual, How.NAME)
     said = _said(content)
     if said is not None and _credible(said, names, usual):
         return said
@@ -81,6 +81,12 @@ def infer_language(path: str, content: str) -> Inferred:
     if guess.certainty < SURE or language is None:
         return _UNKNOWN
     return Inferred(language, How.CONTENT, guess.certainty)
+
+
+def _zsh(usual: Language, content: str) -> Inferred | None:
+    """Return zsh where a script whose name is of any shell says that it is in it."""
+    said = _said(content) if usual.name == "Shell" else None
+    return said if said is not None and said.language == find_language("Zsh") else None
 
 
 def infer_content(content: str) -> Inferred:

@@ -1,5 +1,6 @@
 """The language that a script's first line names, by its interpreter."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -51,6 +52,8 @@ _LANGUAGES: Final[Mapping[str, str]] = {
     for interpreter in interpreters.split()
 }
 
+# Functions that zsh completes with or loads when they are called begin so.
+_FUNCTION_OF_ZSH: Final = re.compile(r"#(?:compdef|autoload)\b")
 _SHELLS: Final = frozenset(("sh", "bash", "dash", "ksh", "zsh"))
 
 
@@ -62,6 +65,8 @@ def name_of_shebang(content: str) -> str | None:
     >>> name_of_shebang("#!/usr/bin/env -S python3.11 -u")
     'python'
     """
+    if _FUNCTION_OF_ZSH.match(content):
+        return "zsh"
     if content[:2] != "#!":
         return None
     lines = content[: _LONGEST_LINE * _MOST_LINES].split("\n", _MOST_LINES)[:_MOST_LINES]

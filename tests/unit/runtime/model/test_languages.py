@@ -254,6 +254,7 @@ def test_a_language_is_found_by_name_or_alias_in_any_case(alias: str, name: str 
         ("Haskell", "Literate Haskell"),
         ("OCaml", "OCaml Interface"),
         ("F#", "F# Signature"),
+        ("Shell", "Zsh"),
     ],
 )
 def test_dialects_share_a_family(names: tuple[str, ...]) -> None:
