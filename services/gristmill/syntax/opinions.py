@@ -23,7 +23,7 @@ from gristmill.syntax.python_versions import (
     without_newer_syntax,
 )
 
-VERSION = 4
+VERSION = 5
 """Grows with every change to an opinion."""
 
 PYTHON_2 = "Python 2"

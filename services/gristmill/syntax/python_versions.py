@@ -229,9 +229,9 @@ def _number(token: str) -> str:
 
 
 _NEWER = """
-(function_definition type_parameters: (type_parameter) @parameters)
-(class_definition type_parameters: (type_parameter) @parameters)
-(type_alias_statement . "type" . (type) @alias . "=" . (type) .)
+(function_definition name: (_) . type_parameters: (type_parameter) @parameters)
+(class_definition name: (_) . type_parameters: (type_parameter) @parameters)
+(type_alias_statement . "type" . left: (type) . "=" . right: (type) .) @alias
 (type_alias_statement left: (type (generic_type (type_parameter) @parameters)))
 (string) @string
 (except_clause) @except
@@ -240,8 +240,9 @@ _NEWER = """
 (generator_expression body: (list_splat . "*" @cut))
 (dictionary (dictionary_splat) @splat)
 """
-_DEFAULT = re.compile(rb"(?<![=<>!:])=(?!=)")
-_NO_DEFAULT = re.compile(rb"(?<![=<>!:])=\s*[,\]]")
+_ALIASED = re.compile(r"[^\W\d]\w*\s*(\[.*\])?", re.DOTALL)
+# Those of a type parameter and, where it may have one, of its default.
+_STARS = re.compile(r"^ *\*(?:\*|( *\w+ *= *)\*)?")
 # In an alias the grammar knows no default with a star.
 _STARRED_DEFAULT = re.compile(
     r"^([ \t]*type[ \t]+\w+\s*\[.{0,200}?\*\w+\s*=\s*)\*(?=\w)", re.MULTILINE | re.DOTALL
@@ -249,9 +250,11 @@ _STARRED_DEFAULT = re.compile(
 _LAZY = re.compile(r"^([ \t]*)lazy[ \t]+(?=(?:import|from)\b)", re.MULTILINE)
 
 
-_NESTED_FORMAT = """
+_IN_STRING = """
 (format_expression (format_specifier (format_expression) @nested))
+(type_conversion) @conversion
 """
+_CONVERSIONS = frozenset((b"!r", b"!s", b"!a"))
 
 
 def _python() -> Language:
@@ -266,8 +269,8 @@ def _newer() -> Query:
 
 
 @cache
-def _nested_formats() -> QueryCursor:
-    return QueryCursor(Query(_python(), _NESTED_FORMAT))
+def _in_string() -> QueryCursor:
+    return QueryCursor(Query(_python(), _IN_STRING))
 
 
 def without_newer_syntax(text: str) -> str:
@@ -283,18 +286,21 @@ def without_newer_syntax(text: str) -> str:
     edits += [
         (node.start_byte, node.end_byte, b"")
         for node in captures.get("parameters", ())
-        if _are_parameters(node.text or b"")
+        if _are_parameters((node.text or b"").decode())
     ]
-    for node in captures.get("alias", ()):
-        assert node.parent is not None
-        edits.append((node.parent.start_byte, node.start_byte, b""))
+    edits += [
+        (node.start_byte, node.children[1].start_byte, b"")
+        for node in captures.get("alias", ())
+        if _is_alias(node)
+    ]
     edits += [
         (node.start_byte, node.end_byte, b"''")
         for node in captures.get("string", ())
         if not node.has_error and _is_newer_string(node)
     ]
     edits += [
-        (node.start_byte, node.start_byte + len("**"), b"")
+        # A name is given in a set that is made over something, never to the key of a dictionary.
+        (node.start_byte, node.start_byte + len("**"), b"_ := ")
         for node in captures.get("splat", ())
         if node.has_error  # the grammar knows none that is repeated
     ]
@@ -303,21 +309,55 @@ def without_newer_syntax(text: str) -> str:
     return _edited(source, edits).decode()
 
 
-def _are_parameters(text: bytes) -> bool:
-    """Tell whether a bracket reads as an index, bounds as slices and defaults as further places."""
-    if _NO_DEFAULT.search(text):
+def _is_alias(node: Node) -> bool:
+    """Tell whether a statement gives a name, with type parameters or without, to an expression."""
+    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+    assert left is not None
+    assert right is not None
+    name = _ALIASED.fullmatch((left.text or b"").decode())
+    if name is None or (name[1] and not _are_parameters(name[1])):
         return False
+    return all(child.type != "splat_type" for child in right.children)
+
+
+def _are_parameters(text: str) -> bool:
+    """Tell whether a bracket holds type parameters: those of a function by name, but for stars."""
+    parameters = _parted(text[1:-1])
+    plain = [_STARS.sub(r"\1", one) for one in parameters]
     try:
-        ast.parse(b"_" + _DEFAULT.sub(b",", text).replace(b"**", b"*"), mode="eval")
+        tree = ast.parse(f"def _(*, {','.join(plain)}): 0")
     except (SyntaxError, ValueError):
         return False
-    return True
+    (function,) = tree.body
+    assert isinstance(function, ast.FunctionDef)
+    read = function.args.kwonlyargs
+    return not any(
+        argument.annotation and one.lstrip()[:1] == "*"
+        for argument, one in zip(read, parameters, strict=False)
+    )
+
+
+def _parted(text: str) -> list[str]:
+    """Return what stands between the commas that are in no bracket, without comments."""
+    parts: list[list[str]] = [[]]
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        word = match[0]
+        depth += (word in _OPEN) - (word in _CLOSE)
+        if word == "," and not depth:
+            parts.append([])
+        else:
+            parts[-1].append(" " if match.lastgroup in {"space", "newline"} else word)
+    return ["".join(part) for part in parts]
 
 
 def _is_newer_string(node: Node) -> bool:
     start = node.child(0)
     assert start is not None
     mark = (start.text or b"").lower()
+    found = _in_string().captures(node)
+    if any(one.text not in _CONVERSIONS for one in found.get("conversion", ())):
+        return False
     if b"t" in mark:
         return True
     quote = mark.lstrip(b"bfru")
@@ -327,7 +367,7 @@ def _is_newer_string(node: Node) -> bool:
             return True
         if len(quote) == 1 and b"\n" in inside:
             return True
-    return bool(_nested_formats().captures(node))
+    return "nested" in found
 
 
 def _brackets(node: Node) -> list[tuple[int, int, bytes]]:
