@@ -55,16 +55,20 @@ class Shares:
 
 
 def calibrate(shares: Mapping[str, Shares], before: Table) -> Table:
-    """Return the table that the files ask for; its version grows if a budget changed."""
+    """Return the table that the files ask for; its version grows if verdicts may change."""
     rows = {
         name: _measured(name, found)
         for name, found in shares.items()
         if found.labelled or found.trusted
     }
     curve = [point for name in CURVE if name in rows for point in _curve(name, shares[name])]
-    budgets = {name: row.budget for name, row in rows.items()}
-    changed = budgets != {name: row.budget for name, row in before.languages.items()}
+    changed = _deciding(rows) != _deciding(before.languages)
     return Table(version=before.version + changed, languages=rows, curve=curve)
+
+
+def _deciding(rows: Mapping[str, Measured]) -> dict[str, tuple[float, bool]]:
+    """Return what a verdict goes by: each budget, and whether the grammar may judge at all."""
+    return {name: (row.budget, row.is_fit) for name, row in rows.items()}
 
 
 def budget_of(sound: Sequence[float], most_rejected: float = MOST_REJECTED_BY_BUDGET) -> float:

@@ -67,7 +67,7 @@ def test_c_may_lose_more_than_others() -> None:
     assert (rows["C"].budget, rows["Go"].budget) == (0.0, 0.0002)
 
 
-def test_the_version_grows_with_a_change_of_budgets_alone() -> None:
+def test_the_version_grows_with_a_change_of_budgets_and_not_of_figures() -> None:
     shares = {"Go": Shares(trusted=[0.0] * 30)}
     first = calibrate(shares, EMPTY)
     assert first.version == 4
@@ -75,6 +75,13 @@ def test_the_version_grows_with_a_change_of_budgets_alone() -> None:
     assert calibrate(shares, first).version == 4
     shares["Go"].trusted = [0.003] * 30
     assert calibrate(shares, first).version == 5
+
+
+def test_the_version_grows_when_a_grammar_may_judge_no_longer() -> None:
+    first = calibrate({"Go": Shares(trusted=[0.0] * 30)}, EMPTY)
+    unfit = calibrate({"Go": Shares(trusted=[0.0] * 30 + [0.3] * 3)}, first)
+    assert unfit.languages["Go"].budget == first.languages["Go"].budget
+    assert (unfit.languages["Go"].is_fit, unfit.version) == (False, first.version + 1)
 
 
 def test_a_language_without_sound_files_has_no_row() -> None:
