@@ -55,7 +55,7 @@ class Features(NamedTuple):
 
     # What the tree tells.
     num_nodes: int = 0
-    """Nodes of the whole tree, beyond the window too."""
+    """Nodes of the whole tree: of all the text, or of the window where it ends with that."""
     num_comments: int = 0
     """Readability."""
     num_comment_bytes: int = 0
