@@ -24,21 +24,30 @@ def check(
         str | None,
         typer.Option(metavar="NAME", help="The language of them all; default: found out for each."),
     ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Settings as TOML, as given to `run`.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each file.")
     ] = False,
 ) -> None:
     """Show what the syntax stage finds in files: language, errors, who checked, features.
 
-    A file is `ok`, or a run would drop it: then the reason stands there, and the exit code is 1.
-    docs/reasons.md lists the reasons, docs/syntax.md who checks which language and what is allowed.
+    A file is `ok`, or the stage with its settings would drop it: then the reason stands there, and
+    the exit code is 1. Other stages may drop what is `ok`: lock files, generated or vendored ones,
+    data and copies are not looked for. docs/reasons.md lists the reasons, docs/syntax.md who checks
+    which language and what is allowed.
 
     Example: gristmill syntax check src/*.c
     """
+    from gristmill.cli.sections import settings_sections
     from gristmill.cli.syntax_check import check_files, show
+    from gristmill.runtime.adapters.plugins import load_plugins
+    from gristmill.runtime.adapters.settings import load_settings
 
+    settings = load_settings(settings_sections(load_plugins()), config).sections["syntax"]
     is_fine = True
-    for found in check_files(files, language):
+    for found in check_files(files, language, settings):
         is_fine = is_fine and found.reason is None
         if as_json:
             print_json(found.as_json())

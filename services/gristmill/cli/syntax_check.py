@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,8 @@ from gristmill.syntax.faults import Fault, first_fault
 from gristmill.syntax.grammars import TREE_SITTER, checker_of, why_unchecked
 from gristmill.syntax.inference import How, infer_language
 from gristmill.syntax.opinions import NEWER_CHECKER
+from gristmill.syntax.settings import SyntaxSettings
+from gristmill.syntax.stage import reason_to_drop
 from gristmill.syntax.verdict import Verdict, examine
 
 T = TypeVar("T")
@@ -46,7 +49,7 @@ _KNOWN: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in one file; `reason` says why it would be dropped, if it would be.
+    """What was found in one file; `reason` says why the stage would drop it, if it would.
 
     `checker` is who had a file that reached a limit.
     """
@@ -87,12 +90,15 @@ class Checked:
         }
 
 
-def check_files(paths: Sequence[str], language: str | None) -> Iterator[Checked]:
+def check_files(
+    paths: Sequence[str], language: str | None, settings: SyntaxSettings
+) -> Iterator[Checked]:
     """Yield what is found in each file; one that is too much for its parser is told as that.
 
     Raises BadInput for a language that is not known.
     """
     named = None if language is None else _language(language)
+    judged = partial(_judged, settings)
     pool = _pool()
     try:
         for path in paths:
@@ -106,8 +112,10 @@ def check_files(paths: Sequence[str], language: str | None) -> Iterator[Checked]
             found = Checked(path, reason=Reason.PARSER_LIMIT)
             try:
                 found = pool.submit(_within_limits, _identified, path, content, named).result()
+                if found.reason is Reason.UNKNOWN_LANGUAGE and not settings.drop_unknown:
+                    found = replace(found, reason=None)
                 if found.language:
-                    found = pool.submit(_within_limits, _judged, path, content, found).result()
+                    found = pool.submit(_within_limits, judged, path, content, found).result()
             except BrokenProcessPool:  # what is known by then has to do
                 pool.shutdown()
                 pool = _pool()
@@ -182,16 +190,16 @@ def _identified(path: str, content: bytes, named: Language | None) -> Checked:
     )
 
 
-def _judged(path: str, content: bytes, known: Checked) -> Checked:
+def _judged(settings: SyntaxSettings, path: str, content: bytes, known: Checked) -> Checked:
     del path
     decoded = decode(content)
     assert not isinstance(decoded, Reason), "its language is known"
     text, language = decoded.content, _language(known.language)
-    verdict, features = examine(language, text)
+    verdict, features = examine(language, text, least_budget=settings.error_budget)
     fault = None if verdict.is_ok and not verdict.error_share else first_fault(language, text)
     return replace(
         known,
-        reason=None if verdict.is_ok else Reason.SYNTAX_ERRORS,
+        reason=reason_to_drop(verdict, settings),
         verdict=verdict,
         features=features,
         fault=fault,
@@ -211,7 +219,9 @@ def show(found: Checked) -> None:
     known = f"  {escape(found.language)} [dim]({_KNOWN[found.how]})[/dim]" if found.language else ""
     OUT.print(f"[bold]{escape(safe(found.path))}[/bold]  [{colour}]{word}[/{colour}]{known}")
     if found.verdict is None:
-        assert found.reason is not None, "what has no verdict has a reason"
+        if found.reason is None:
+            OUT.print("  in no known language: it is kept unchecked")
+            return
         checker = f", in {escape(found.checker)}" if found.checker else ""
         OUT.print(f"  {found.reason.explanation}{checker}")
         if found.reason is Reason.UNKNOWN_LANGUAGE:

@@ -22,7 +22,7 @@ from gristmill.syntax.installed import parsers
 from gristmill.syntax.memo import Examined, Remembered, UsedUp
 from gristmill.syntax.opinions import PYTHON_2, PYTHON_CHECKER
 from gristmill.syntax.settings import SyntaxSettings
-from gristmill.syntax.verdict import VERSION, examine
+from gristmill.syntax.verdict import VERSION, Verdict, examine
 
 
 class SyntaxStage:
@@ -85,10 +85,8 @@ class SyntaxStage:
                 checker=verdict.checker,
                 detail=verdict.dialect or verdict.detail,
             )
-        if not verdict.is_ok:
-            return Drop(Reason.SYNTAX_ERRORS, evidence)
-        if verdict.dialect == PYTHON_2 and self._settings.drop_python_2:
-            return Drop(Reason.UNWANTED_DIALECT, evidence)
+        if reason := reason_to_drop(verdict, self._settings):
+            return Drop(reason, evidence)
         annotations = replace(document.annotations, language=language.name, syntax=syntax)
         return Keep(replace(document, annotations=annotations), evidence)
 
@@ -100,6 +98,15 @@ class SyntaxStage:
         found = examine(language, text, least_budget=self._settings.error_budget)
         self._known.put(content_sha256, language.name, found)
         return found
+
+
+def reason_to_drop(verdict: Verdict, settings: SyntaxSettings) -> Reason | None:
+    """Return why a text with the verdict is dropped, None where it is kept."""
+    if not verdict.is_ok:
+        return Reason.SYNTAX_ERRORS
+    if verdict.dialect == PYTHON_2 and settings.drop_python_2:
+        return Reason.UNWANTED_DIALECT
+    return None
 
 
 PLUGIN = StagePlugin(name="syntax", settings=SyntaxSettings, build=SyntaxStage)

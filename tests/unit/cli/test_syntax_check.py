@@ -181,3 +181,30 @@ def test_the_caret_passes_over_what_a_macro_excuses_in_c(tmp_path: Path) -> None
     (found,) = told(write(tmp_path / "b.c", text.replace("a +;", "a;")))
     assert found["ok"]
     assert found["fault"] is None
+
+
+def test_the_settings_of_the_syntax_stage_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, wrong = (
+        write(tmp_path / "old.py", "print 'a'\n"),
+        write(tmp_path / "a.go", "package a b\n"),
+    )
+    unknown = write(tmp_path / "b.zzz", "]]]")
+    reasons = [one["reason"] for one in told(old, wrong, unknown)]
+    assert reasons == [None, "syntax_errors", "unknown_language"]
+    monkeypatch.setenv("GRISTMILL_SYNTAX_DROP_PYTHON_2", "true")
+    monkeypatch.setenv("GRISTMILL_SYNTAX_ERROR_BUDGET", "0.5")
+    monkeypatch.setenv("GRISTMILL_SYNTAX_DROP_UNKNOWN", "false")
+    reasons = [one["reason"] for one in told(old, wrong, unknown)]
+    assert reasons == ["unwanted_dialect", None, None]
+    shown = check(old, wrong, unknown).stdout
+    assert "50.00% allowed" in shown
+    assert "in no known language: it is kept unchecked" in shown
+
+
+def test_settings_may_stand_in_a_file(tmp_path: Path) -> None:
+    old = write(tmp_path / "old.py", "print 'a'\n")
+    config = write(tmp_path / "g.toml", "[syntax]\ndrop_python_2 = true\n")
+    (found,) = told(old, "--config", config)
+    assert (found["ok"], found["reason"]) == (False, "unwanted_dialect")
