@@ -12,13 +12,13 @@ from gristmill.runtime.model import BadInput, Reason
 
 
 def read_records(data: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each record of a directory's *.jsonl and *.jsonl.gz with the name of its file."""
+    """Yield each record of a directory's *.jsonl and *.jsonl.gz with its file and line."""
     if not os.path.isdir(data):
         raise BadInput(f"{data} is not a directory")
     for name in sorted(os.listdir(data)):
         if name.endswith((".jsonl", ".jsonl.gz")):
-            for record in read_lines(os.path.join(data, name)):
-                yield name, record
+            for number, record in enumerate(read_lines(os.path.join(data, name)), 1):
+                yield f"{name}:{number}", record
 
 
 def read_lines(path: str) -> Iterator[dict[str, Any]]:
@@ -35,13 +35,13 @@ def read_lines(path: str) -> Iterator[dict[str, Any]]:
         raise BadInput(f"cannot read {path}: {error}") from error
 
 
-def content_of(name: str, record: dict[str, Any]) -> bytes:
-    """Return the content of a record of the file `name` as bytes. Raises BadInput."""
+def content_of(place: str, record: dict[str, Any]) -> bytes:
+    """Return the content of a record as bytes. Raises BadInput with its place."""
     try:
         written: str = record["content"]
         return base64.b64decode(written) if record.get("encoding") == "base64" else written.encode()
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise BadInput(f"{name}: {record.get('id')}: not a file: {error}") from error
+        raise BadInput(f"{place}: {record.get('id')}: not a file: {error}") from error
 
 
 def text_of(content: bytes) -> str | None:

@@ -130,16 +130,16 @@ def _fingerprints(files: Sequence[_File]) -> list[Fingerprint]:
 
 
 def _read_files(data: str) -> Iterator[_File]:
-    for name, record in read_records(data):
+    for place, record in read_records(data):
         if "content" in record and "id" in record:
             try:
-                yield _file(name, record)
+                yield _file(place, record)
             except (ValueError, TypeError, AttributeError) as error:
-                raise BadInput(f"{name}: {record['id']}: not a file: {error}") from error
+                raise BadInput(f"{place}: {record['id']}: not a file: {error}") from error
 
 
-def _file(name: str, record: dict[str, Any]) -> _File:
-    content = content_of(name, record)
+def _file(place: str, record: dict[str, Any]) -> _File:
+    content = content_of(place, record)
     text = text_of(content)
     language, path = (str(record.get(name) or "") for name in ("language", "path"))
     return _File(

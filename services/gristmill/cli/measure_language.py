@@ -129,9 +129,9 @@ def measure_language(data: str) -> Measured:
 
 def _read_files(data: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the labelled files with their text; of bytes that are no text, what Latin-1 makes."""
-    for name, record in read_records(data):
+    for place, record in read_records(data):
         if isinstance(record.get("language"), str) and "content" in record:
-            content = content_of(name, record)
+            content = content_of(place, record)
             text = text_of(content)
             yield record, content.decode("latin-1") if text is None else text
 

@@ -77,11 +77,11 @@ class MeasuredSyntax:
 def measure_syntax(data: str) -> MeasuredSyntax:
     """Return how the files of a directory that are labelled ok or error are judged."""
     measured = MeasuredSyntax()
-    for name, record in read_records(data):
+    for place, record in read_records(data):
         if not _is_labelled(record):
             continue
         language = find_language(str(record.get("language")))
-        text = text_of(content_of(name, record))
+        text = text_of(content_of(place, record))
         measured.undecodable += text is None
         if language is not None and text is not None:
             least = SyntaxSettings().error_budget

@@ -108,21 +108,23 @@ def _mixed(files: list[_File], most: int) -> Iterator[_File]:
 
 
 def _labelled(directory: str) -> Iterator[_File]:
-    for name, record in read_records(directory):
+    for place, record in read_records(directory):
         language = find_language(str(record.get("language")))
         if "content" not in record or language is None or record.get("fragment"):
             continue
-        status = _status(record)
+        status = _status(place, record)
         if status == "" and not _is_trusted(str(record.get("path") or "")):
             continue
-        text = None if status is None else text_of(content_of(name, record))
+        text = None if status is None else text_of(content_of(place, record))
         if text is not None:
             yield _File(language, text, _folder(str(record.get("path") or "")), status or "")
 
 
-def _status(record: dict[str, Any]) -> str | None:
+def _status(place: str, record: dict[str, Any]) -> str | None:
     """Return ok, error or nothing; None for a record that is neither sound nor broken."""
     syntax = record.get("syntax") or {}
+    if not isinstance(syntax, dict):
+        raise BadInput(f"{place}: `syntax` is no JSON object")
     status = syntax.get("status", "unknown")
     if syntax.get("dialect") or status not in ("ok", "error", "unknown"):
         return None
