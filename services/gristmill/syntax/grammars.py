@@ -64,7 +64,7 @@ _GRAMMARS: Final[Mapping[str, str]] = {
 }
 """Languages that have another grammar here than in the table of languages, or one only here."""
 
-_NONE_ON_OFFER: Final = "no wheel has a grammar of it"
+_NONE_ON_OFFER: Final = "no wheel for Python 3.11 has a grammar of it"
 _ANYTHING_GOES: Final = "any text is well-formed in it"
 
 UNCHECKED: Final[Mapping[str, str]] = {
