@@ -40,11 +40,24 @@ def without_tags(text: str) -> str:
     >>> without_tags('</body><p class="a">one<p>two <a href="b')
     '  one two <a href="b'
     """
-    return " ".join(_between(text))
+    return " ".join(text[begin:end] for begin, end in _between(text))
 
 
-def _between(text: str) -> Iterator[str]:
-    """Return what stands between the tags."""
+def place_among_tags(text: str, place: int) -> int:
+    """Return where a character of the text without tags stands in the text.
+
+    >>> place_among_tags('</body>one<p>two <a href="b', 9)
+    17
+    """
+    for begin, end in _between(text):
+        if place <= end - begin:
+            return begin + place
+        place -= end - begin + 1
+    return len(text)
+
+
+def _between(text: str) -> Iterator[tuple[int, int]]:
+    """Return where what stands between the tags begins and ends."""
     kept, at = 0, 0
     endless: set[str] = set()
     while (tag := _TAG.search(text, at)) is not None:
@@ -62,6 +75,6 @@ def _between(text: str) -> Iterator[str]:
                 endless.add(name)
                 continue
             end = last.end()
-        yield text[kept : tag.start()]
+        yield kept, tag.start()
         kept = at = end
-    yield text[kept:]
+    yield kept, len(text)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gristmill.syntax.markup import without_tags
+from gristmill.syntax.markup import place_among_tags, without_tags
+from gristmill.syntax.parse import Errors, errors_in
 
 FLOW: Final = "Flow"
 _FLOW_PRAGMA: Final = "@flow"
@@ -36,6 +37,39 @@ class Reading:
     grammar: str
     text: str
     dialect: str = ""
+
+
+def best_reading(grammar: str, text: str, errors: Errors) -> tuple[Reading, Errors]:
+    """Return the reading with the fewest errors, and them; the text has those given."""
+    best = Reading(grammar, text)
+    if not errors.num_bytes:
+        return best, errors
+    for reading in other_readings(grammar, text):
+        found = errors_in(reading.grammar, reading.text.encode())
+        if found.num_bytes < errors.num_bytes:
+            best, errors = reading, found
+    return best, errors
+
+
+def place_in_text(text: str, reading: Reading, place: int) -> int:
+    """Return where a character of a reading stands in the text: on that line, if not right there.
+
+    A reading differs from its text within lines. Behind all that differs in a line, and before it,
+    the place is exact.
+    """
+    if reading.grammar == "html" and reading.text != text:
+        return place_among_tags(text, place)
+    lines, others = text.split("\n"), reading.text.split("\n")
+    if len(lines) != len(others):
+        return min(place, len(text))
+    row = reading.text.count("\n", 0, place)
+    line, other = lines[row], others[row]
+    column = place - reading.text.rfind("\n", 0, place) - 1
+    pairs = enumerate(zip(line, other, strict=False))
+    alike = next((at for at, (one, another) in pairs if one != another), len(line))
+    if column > alike:
+        column = max(alike, len(line) - (len(other) - column))
+    return sum(len(one) + 1 for one in lines[:row]) + column
 
 
 def other_readings(grammar: str, text: str) -> Iterator[Reading]:

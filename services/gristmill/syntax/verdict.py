@@ -16,8 +16,8 @@ from gristmill.syntax.features import WIDER, features_of, features_of_text, look
 from gristmill.syntax.grammars import TREE_SITTER, candidate_of, grammar_of
 from gristmill.syntax.literate import code_of, places_of
 from gristmill.syntax.opinions import opinion_on
-from gristmill.syntax.parse import errors_in, errors_under, parser_for
-from gristmill.syntax.readings import other_readings
+from gristmill.syntax.parse import errors_under, parser_for
+from gristmill.syntax.readings import best_reading
 
 _TREELESS: Final = frozenset(("JSON",))
 """Languages of nothing but data: a tree would add little to what lines tell."""
@@ -174,16 +174,12 @@ def _best_reading(parse: _Parse, text: str, enough: float) -> tuple[float, str]:
     `parse` is that of the text as it is, or of the code in it.
     """
     errors = errors_under(parse.tree.root_node)
-    least, dialect = errors.num_bytes, ""
-    if not least or not text:
+    if not errors.num_bytes or not text:
         return 0.0, ""
     size = len(parse.source) if parse.code is text else len(text.encode())
     if parse.grammar in GRAMMARS:
         most = int(enough * size)
         errors = least_errors(parse.grammar, parse.source, parse.tree, enough=most)
         return min(1.0, errors.num_bytes / size), ""
-    for reading in other_readings(parse.grammar, parse.code):
-        found = errors_in(reading.grammar, reading.text.encode()).num_bytes
-        if found < least:
-            least, dialect = found, reading.dialect
-    return min(1.0, least / size), dialect
+    reading, errors = best_reading(parse.grammar, parse.code, errors)
+    return min(1.0, errors.num_bytes / size), reading.dialect

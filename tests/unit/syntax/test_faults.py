@@ -32,6 +32,27 @@ def test_what_is_missing_has_a_place_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "line", "column"),
+    [
+        ("HTML", '</div>\n<p>é\n<p>b <b\n>c</b>\n d <a href="x\n', 5, 4),
+        ("TypeScript", 'let x;\ntype A = import("x")["C"];\nlet y = ;\n', 3, 7),
+        ("TypeScript", 'type A = import("x")["C"]; let é = ;\n', 1, 34),
+        ("TypeScript", 'let é = ; type A = import("x")["C"]\n', 1, 7),
+        ("JavaScript", "// @flow\nconst a: number = 1;\nlet y = ;\n", 3, 7),
+        ("Makefile", "$(error (see a))\nA = $(B:.c=.o)\nifeq\n", 3, 1),
+        ("Batchfile", "..\\..\\run.exe\n)x y\n", 2, 1),
+        ("Literate Haskell", "Prose\n\n> f x\t= 1\n> g = = 2\n", 4, 5),
+    ],
+)
+def test_the_place_is_that_of_the_reading_that_decides(
+    name: str, text: str, line: int, column: int
+) -> None:
+    found = fault_of(name, text)
+    assert found is not None
+    assert (found.line, found.column) == (line, column)
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [("Python", "x = 1\n"), ("Go", "package a\n"), ("Markdown", "]]]"), ("COBOL", "]]]")],
 )
