@@ -22,7 +22,7 @@ from gristmill.runtime.model.features import (
 )
 from gristmill.syntax.node_kinds import query_for
 
-VERSION = 7
+VERSION = 8
 """Grows with every change to what a feature counts."""
 
 WIDER = 4

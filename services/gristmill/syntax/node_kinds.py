@@ -96,7 +96,8 @@ _NOT: Mapping[str, str] = {
     "cpp": "preproc_include",
     "csharp": "using_statement",
     "d": "import",
-    "erlang": "if_clause",
+    "elm": "import",
+    "erlang": "if_clause import_attribute pp_include pp_include_lib",
     "go": "import_declaration import_spec",
     "java": "import_declaration",
     "javascript": "import import_attribute import_statement using_statement",
@@ -105,6 +106,8 @@ _NOT: Mapping[str, str] = {
     "ocaml": "constructor_declaration record_declaration",
     "ocaml_interface": "constructor_declaration record_declaration",
     "odin": "using_statement",
+    "powershell": "using_statement",
+    "proto": "import string",
     "python": "import_statement import_from_statement future_import_statement with_clause",
     "rust": "use_declaration",
     "starlark": "with_clause",
@@ -123,6 +126,12 @@ _SCRIPT = """
 (export_statement source: (string) @import)
 ((call_expression function: (identifier) @_word arguments: (arguments . (string) @import))
   (#eq? @_word "require"))
+"""
+_FIELD = """
+(field_definition value: [(arrow_function) (function_expression)] @function)
+"""
+_PUBLIC_FIELD = """
+(public_field_definition value: [(arrow_function) (function_expression)] @function)
 """
 _PYTHON = """
 [(block (string) @docstring) (module (string) @docstring)]
@@ -144,20 +153,40 @@ _ELIXIR = """
 ((call target: (identifier) @_word (arguments . (_) @import))
   (#any-of? @_word "alias" "import" "require" "use"))
 """
+_CLOJURE = """
+((list_lit . (sym_lit) @_word) @function (#any-of? @_word "defn" "defn-" "defmacro" "defmethod"))
+((list_lit . (sym_lit) @_ns (list_lit . (kwd_lit) @_word
+    [(sym_lit) @import (vec_lit . (sym_lit) @import) (list_lit . (sym_lit) @import)]))
+  (#eq? @_ns "ns") (#any-of? @_word ":require" ":use" ":import"))
+((list_lit . (sym_lit) @_word
+    (quoting_lit [(sym_lit) @import (vec_lit . (sym_lit) @import)]))
+  (#any-of? @_word "require" "use"))
+"""
+_POWERSHELL = """
+(using_statement (_) @import)
+((command command_name: (command_name) @_word command_elements: (command_elements
+    . (command_argument_sep) . (generic_token) @import))
+  (#match? @_word "(?i)^import-module$"))
+((command command_name: (command_name) @_word command_elements: (command_elements
+    (command_parameter) @_name . (command_argument_sep) . (generic_token) @import))
+  (#match? @_word "(?i)^import-module$") (#match? @_name "(?i)^-name$"))
+"""
 # Patterns of a grammar's own, beside the names.
 _OWN: Mapping[str, str] = {
     "bash": """
 ((command name: (command_name) @_word . argument: (_) @import) (#any-of? @_word "." "source"))
 """,
     "c": _STRUCTS + _INCLUDES,
-    "clojure": """
-((list_lit . (sym_lit) @_word) @function (#any-of? @_word "defn" "defn-" "defmacro" "defmethod"))
-""",
+    "clojure": _CLOJURE,
     "cpp": _STRUCTS + _CLASSES + _INCLUDES,
     "cuda": _STRUCTS + _CLASSES,
     "dart": "(function_body) @function",
     "elixir": _ELIXIR,
-    "elm": "(import_clause) @import",
+    "elm": "(import_clause moduleName: (_) @import)",
+    "erlang": """
+(import_attribute module: (_) @import)
+[(pp_include file: (_) @import) (pp_include_lib file: (_) @import)]
+""",
     "fortran": "(function) @function (module) @class",
     "gleam": "(function) @function",
     "glsl": "(struct_specifier (field_declaration_list)) @class",
@@ -168,12 +197,15 @@ _OWN: Mapping[str, str] = {
     "haskell": "(declarations [(function) (bind)] @function) (class) @class",
     "hlsl": _STRUCTS + _CLASSES,
     "java": "(import_declaration (scoped_identifier) @import)",
-    "javascript": _SCRIPT,
+    "javascript": _SCRIPT + _FIELD,
     "kotlin": "(import_header (identifier) @import)",
     "lua": _REQUIRE,
     "luau": _REQUIRE,
     "objc": _STRUCTS,
     "ocaml": "(let_binding (parameter)) @function",
+    "pascal": "(declUses (moduleName) @import)",
+    "powershell": _POWERSHELL,
+    "proto": "(import path: (string) @import)",
     "python": _PYTHON,
     "r": """
 ((call function: (identifier) @_word arguments: (arguments . (argument) @import))
@@ -192,9 +224,14 @@ _OWN: Mapping[str, str] = {
 ((call function: (identifier) @_word arguments: (argument_list . (string) @import))
   (#eq? @_word "load"))
 """,
-    "tsx": _SCRIPT,
-    "typescript": _SCRIPT,
-    "zig": "(Decl (FnProto)) @function",
+    "tsx": _SCRIPT + _PUBLIC_FIELD,
+    "typescript": _SCRIPT + _PUBLIC_FIELD,
+    "zig": """
+(Decl (FnProto)) @function
+((SuffixExpr (BUILTINIDENTIFIER) @_word (FnCallArguments (ErrorUnionExpr (SuffixExpr
+    (STRINGLITERALSINGLE) @import))))
+  (#eq? @_word "@import"))
+""",
 }
 _LIKE = {"tsx": "javascript", "typescript": "javascript", "qmljs": "javascript"}
 

@@ -263,6 +263,53 @@ def test_each_language_counts_its_own(grammar: str) -> None:
     assert found.num_imports == len(sample.imports)
 
 
+@pytest.mark.parametrize(
+    ("grammar", "text", "imports"),
+    [
+        ("elm", "module A exposing (..)\nimport B\nimport C.D as E exposing (f)\n", ("B", "C.D")),
+        (
+            "erlang",
+            '-module(a).\n-include("b.hrl").\n-include_lib("c/d.hrl").\n-import(e,[f/1]).\n',
+            ("b.hrl", "c/d.hrl", "e"),
+        ),
+        (
+            "proto",
+            'syntax = "proto3";\nimport "a.proto";\nimport public "b.proto";\n',
+            ("a.proto", "b.proto"),
+        ),
+        ("pascal", "unit U;\ninterface\nuses A, B.C;\nimplementation\nend.\n", ("A", "B.C")),
+        (
+            "zig",
+            'const std = @import("std");\nconst a = @import("b/c.zig").d;\nconst e = @f("g");\n',
+            ("std", "b/c.zig"),
+        ),
+        (
+            "clojure",
+            "(ns a (:require [b.c :as d] e.f) (:import (java.util Date)))\n(require '[g :as h])\n",
+            ("b.c", "e.f", "java.util", "g"),
+        ),
+        (
+            "powershell",
+            "using module A\nImport-Module B -Force\nimport-module -Name C.D\nGet-Item e\n",
+            ("A", "B", "C.D"),
+        ),
+    ],
+)
+def test_imports_are_named_in_languages_of_other_kinds(
+    grammar: str, text: str, imports: tuple[str, ...]
+) -> None:
+    found = features(grammar, text)
+    assert found.imports == imports
+    assert found.num_imports == len(imports)
+
+
+@pytest.mark.parametrize("grammar", ["javascript", "typescript", "tsx"])
+def test_a_field_of_a_class_may_hold_a_function(grammar: str) -> None:
+    text = "class A {\n  // One.\n  m = (x) => 1;\n  static n = function () {};\n  p = 3;\n}\n"
+    found = features(grammar, text)
+    assert (found.num_functions, found.num_documented_functions) == (2, 1)
+
+
 def cut(text: str, spans: tuple[int, ...]) -> list[str]:
     source = text.encode()
     pairs = zip(spans[::2], spans[1::2], strict=True)
