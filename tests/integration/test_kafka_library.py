@@ -315,7 +315,7 @@ def test_what_waits_is_known_while_a_place_is_not(
             assert reader.poll(0.2).deliveries == []
             assert time.monotonic() < deadline
         assert not reader.is_placed
-        assert reader.known_lag == 3
+        assert reader.known_lag is None  # the broker may be away: no reason to end the process
     finally:
         reader.close()
 

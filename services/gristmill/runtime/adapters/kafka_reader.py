@@ -321,8 +321,9 @@ class KafkaReader:
             end = self._consumer.highwater(TopicPartition(*partition))
             if position is not None and end is not None:
                 behind[partition] = max(0, end - position)
-        # Without a broker to be reached, lag is what was known before: no sign of standing still.
-        self.known_lag = None if self.is_cut_off else sum(behind.values())
+        # Without a broker that answers, lag is what was known before: no sign of standing still.
+        unknown = self.is_cut_off or not self.is_placed
+        self.known_lag = None if unknown else sum(behind.values())
         return behind
 
     def close(self) -> None:
